@@ -1,0 +1,23 @@
+"""The libraries of the system as Bazel repositories, for WORKSPACE builds (Debian 12).
+
+The names are those of the Bazel Central Registry, so a program that has its own `@asio` or
+`@zlib` leaves these macros out and tern uses the program's.
+"""
+
+def tern_system_deps():
+    """What the library needs: Asio (libasio-dev) and zlib (zlib1g-dev)."""
+    _system("asio", "/usr/include")
+    _system("zlib", "/usr/include")
+
+def tern_system_dev_deps():
+    """What the tests and benchmarks need: googletest and libbenchmark-dev."""
+    _system("googletest", "/usr/src/googletest")
+    _system("google_benchmark", "/usr/include")
+
+def _system(name, path):
+    if not native.existing_rule(name):
+        native.new_local_repository(
+            name = name,
+            path = path,
+            build_file = "@tern//bazel:system_%s.BUILD" % name,
+        )
