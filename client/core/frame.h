@@ -1,0 +1,84 @@
+// Frame: a counted block of memory that holds one response, so that everything decoded from it can be
+// handed to the user as views; FramePool: where frames come from and go back to.
+//
+// Threading: a FramePool's acquire() belongs to one thread; FrameRef copies may be dropped on any
+// thread. The pool's memory outlives the pool for as long as a frame of it is held.
+#ifndef TERN_CLIENT_CORE_FRAME_H_
+#define TERN_CLIENT_CORE_FRAME_H_
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace tern {
+
+namespace internal {
+class PoolState;
+
+struct Frame {
+  std::atomic<std::size_t> references{1};
+  std::size_t capacity = 0;
+  std::shared_ptr<PoolState> pool;  // set while the frame is out, so the state lives on
+  std::byte* bytes() { return reinterpret_cast<std::byte*>(this + 1); }
+};
+void release(Frame* frame) noexcept;
+}  // namespace internal
+
+// A counted reference to a frame. Cheap to copy (one atomic increment), empty when default made.
+class FrameRef {
+ public:
+  FrameRef() = default;
+  FrameRef(const FrameRef& other) noexcept : frame_(other.frame_) {
+    if (frame_) frame_->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  FrameRef(FrameRef&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  FrameRef& operator=(FrameRef other) noexcept {
+    std::swap(frame_, other.frame_);
+    return *this;
+  }
+  ~FrameRef() {
+    if (frame_) internal::release(frame_);
+  }
+
+  explicit operator bool() const { return frame_ != nullptr; }
+  std::byte* data() const { return frame_->bytes(); }
+  std::size_t capacity() const { return frame_ ? frame_->capacity : 0; }
+  std::span<std::byte> space() const { return {data(), capacity()}; }
+
+ private:
+  friend class FramePool;
+  explicit FrameRef(internal::Frame* frame) : frame_(frame) {}
+  internal::Frame* frame_ = nullptr;
+};
+
+// Hands out frames and keeps up to `keep_bytes` of returned ones, hottest first.
+class FramePool {
+ public:
+  explicit FramePool(std::size_t keep_bytes);
+  ~FramePool();  // frames still held stay valid
+  FramePool(const FramePool&) = delete;
+  FramePool& operator=(const FramePool&) = delete;
+
+  // A frame of at least `bytes`; never fails but by std::bad_alloc.
+  FrameRef acquire(std::size_t bytes);
+
+  // Capacity of all frames now held by anybody. Any thread.
+  std::size_t held_bytes() const;
+
+  // `called` runs on the releasing thread, without locks held, each time a frame comes back while a
+  // notice is asked for; asking is one-shot. Used to continue fetching when the user lets go.
+  void set_release_notice(std::function<void()> called);
+  void ask_release_notice();
+
+ private:
+  std::shared_ptr<internal::PoolState> state_;
+};
+
+}  // namespace tern
+
+#endif  // TERN_CLIENT_CORE_FRAME_H_
