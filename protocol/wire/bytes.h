@@ -98,9 +98,10 @@ class Array {
  public:
   constexpr Array() = default;
   constexpr Array(Null) : null_(true) {}
-  constexpr Array(std::span<const T> items) : data_(items.data()), size_(items.size()) {}
-  constexpr Array(const std::vector<T>& items) : data_(items.data()), size_(items.size()) {}
-  constexpr Array(const T* data, std::size_t size) : data_(data), size_(size) {}
+  constexpr Array(std::span<const T> items) : Array(items.data(), items.size()) {}
+  constexpr Array(const std::vector<T>& items) : Array(items.data(), items.size()) {}
+  constexpr Array(const T* data, std::size_t size)
+      : data_(data), size_(static_cast<std::uint32_t>(size)) {}
   static constexpr Array null() { return Array(Null{}); }
 
   constexpr bool is_null() const { return null_; }
@@ -117,8 +118,9 @@ class Array {
   }
 
  private:
+  // 16 bytes in all: the wire counts elements in an int32, and a decoder's memory bound rests on this.
   const T* data_ = nullptr;
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
   bool null_ = false;
 };
 

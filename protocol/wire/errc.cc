@@ -33,6 +33,8 @@ const char* text(Errc code) {
       return "no codec for this compression";
     case Errc::bad_compressed_data:
       return "the compressed data is broken";
+    case Errc::bad_tag:
+      return "a malformed tagged field";
     case Errc::bad_value:
       return "a value that the protocol does not allow";
   }

@@ -22,6 +22,7 @@ enum class Errc {
   trailing_bytes,       // something is left over where the value should end
   missing_codec,        // compressed with a codec that the config does not name
   bad_compressed_data,  // the codec cannot read it
+  bad_tag,              // tags not in order, or a tagged field that does not fill its declared size
   bad_value,            // a value that the protocol does not allow there
 };
 
