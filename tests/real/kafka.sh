@@ -1,0 +1,234 @@
+#!/usr/bin/env bash
+# Apache Kafka on loopback ports, one or more nodes, each broker and controller in one.
+#
+#   kafka.sh install                              jars by Maven, once
+#   kafka.sh schemas                              prints the folder of Kafka's JSON message schemas
+#   kafka.sh start [--nodes N] [--port P] [--set KEY=VALUE]...   prints host:port,host:port,...
+#   kafka.sh stop [--port P]                      kills and removes everything (default: all clusters)
+#   kafka.sh status
+#   kafka.sh kill I --port P                      kill -9 of node I (from 1)
+#   kafka.sh term I --port P                      asks node I to leave in order, and waits
+#   kafka.sh freeze I | thaw I --port P           SIGSTOP, SIGCONT
+#   kafka.sh boot I --port P                      starts node I again and waits until it serves
+#
+# A cluster is known by its first port P (9092): node I listens on P+I-1, its controller on P+50+I-1.
+set -euo pipefail
+
+HERE=$(dirname "$(readlink -f "$0")")
+VERSION=$(sed -n 's|.*<kafka.version>\(.*\)</kafka.version>.*|\1|p' "$HERE/kafka/pom.xml")
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/tern
+LIB=$CACHE/kafka-$VERSION/lib
+RUNS=$CACHE/kafka-run
+JAVA_OPTIONS=${TERN_KAFKA_JAVA_OPTIONS:--Xmx400m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1}
+LOG_OPTIONS=(-Dorg.slf4j.simpleLogger.showDateTime=true
+  "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
+
+die() { echo "kafka.sh: $*" >&2; exit 1; }
+
+install() {
+  [[ -e $LIB/.complete ]] && return 0
+  command -v mvn >/dev/null || die "needs Maven: ./dev brokers installs it"
+  rm -rf "$LIB"
+  mkdir -p "$LIB"
+  echo "kafka.sh: getting Apache Kafka $VERSION" >&2
+  mvn -B -q -f "$HERE/kafka/pom.xml" -DoutputDirectory="$LIB" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies >&2
+  [[ -e $LIB/kafka_2.13-$VERSION.jar ]] || die "the broker's jar did not come"
+  touch "$LIB/.complete"
+}
+
+schemas() {
+  install
+  local folder=$CACHE/kafka-$VERSION/schemas
+  if [[ ! -e $folder/.complete ]]; then
+    mkdir -p "$folder"
+    unzip -q -o -j "$LIB/kafka-clients-$VERSION.jar" 'common/message/*.json' -d "$folder"
+    touch "$folder/.complete"
+  fi
+  echo "$folder"
+}
+
+# properties NODE: the configuration of one node.
+properties() {
+  local node=$1 voters=() i replicas=$NODES minimum=1 entry
+  for ((i = 1; i <= NODES; i++)); do voters+=("$i@127.0.0.1:$((PORT + 49 + i))"); done
+  if ((replicas > 3)); then replicas=3; fi
+  if ((replicas == 3)); then minimum=2; fi
+  cat <<EOF
+process.roles=broker,controller
+node.id=$node
+controller.quorum.voters=$(IFS=,; echo "${voters[*]}")
+listeners=PLAINTEXT://127.0.0.1:$((PORT + node - 1)),CONTROLLER://127.0.0.1:$((PORT + 49 + node))
+advertised.listeners=PLAINTEXT://127.0.0.1:$((PORT + node - 1))
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=$RUN/$node/data
+default.replication.factor=$replicas
+min.insync.replicas=$minimum
+offsets.topic.replication.factor=$replicas
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=$replicas
+transaction.state.log.min.isr=$minimum
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=$replicas
+share.coordinator.state.topic.min.isr=$minimum
+share.coordinator.state.topic.num.partitions=4
+group.initial.rebalance.delay.ms=0
+# A dead node is noticed in seconds.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+controller.quorum.election.timeout.ms=500
+controller.quorum.fetch.timeout.ms=1500
+replica.lag.time.max.ms=4000
+# Small, as several nodes share two cores and little memory.
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=8388608
+EOF
+  for entry in "${SETTINGS[@]}"; do echo "$entry"; done
+}
+
+load_cluster() {
+  RUN=$RUNS/$PORT
+  [[ -e $RUN/nodes ]] || die "no cluster on port $PORT"
+  NODES=$(<"$RUN/nodes")
+}
+
+# The process of a node, if it lives; a number that went to another program does not count.
+process() {
+  local pid
+  pid=$(cat "$1/pid" 2>/dev/null) || return 1
+  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1/server.properties" || return 1
+  echo "$pid"
+}
+
+launch() {
+  local node=$1
+  local folder=$RUN/$node
+  if process "$folder" >/dev/null; then return 0; fi
+  [[ -e $folder/log ]] && mv "$folder/log" "$folder/log.before"
+  # shellcheck disable=SC2086
+  setsid java $JAVA_OPTIONS "${LOG_OPTIONS[@]}" -cp "$LIB/*" kafka.Kafka \
+    "$folder/server.properties" >"$folder/log" 2>&1 </dev/null &
+  echo $! >"$folder/pid"
+}
+
+wait_until_serving() {
+  local node=$1 deadline=$((SECONDS + 90))
+  until grep -qs 'Kafka Server started' "$RUN/$node/log"; do
+    process "$RUN/$node" >/dev/null || {
+      tail -n 30 "$RUN/$node/log" >&2
+      die "node $node on port $((PORT + node - 1)) died; log above"
+    }
+    ((SECONDS < deadline)) || die "node $node does not serve after 90 s: $RUN/$node/log"
+    sleep 0.1
+  done
+}
+
+start() {
+  install
+  [[ -e $RUNS/$PORT/nodes ]] && stop_cluster "$PORT"
+  RUN=$RUNS/$PORT
+  rm -rf "$RUN"
+  mkdir -p "$RUN"
+  echo "$NODES" >"$RUN/nodes"
+  local i identity formats=() brokers=()
+  identity=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
+  [[ $identity == -* ]] && identity=A${identity:1}
+  for ((i = 1; i <= NODES; i++)); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$((PORT + i - 1))") 2>/dev/null; then
+      rm -rf "$RUN"
+      die "port $((PORT + i - 1)) is taken"
+    fi
+    mkdir -p "$RUN/$i"
+    properties "$i" >"$RUN/$i/server.properties"
+    java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$LIB/*" kafka.tools.StorageTool \
+      format -t "$identity" -c "$RUN/$i/server.properties" \
+      >"$RUN/$i/format.log" 2>&1 &
+    formats+=($!)
+    brokers+=("127.0.0.1:$((PORT + i - 1))")
+  done
+  for i in "${!formats[@]}"; do
+    wait "${formats[$i]}" || { cat "$RUN/$((i + 1))/format.log" >&2; die "format failed"; }
+  done
+  for ((i = 1; i <= NODES; i++)); do launch "$i"; done
+  for ((i = 1; i <= NODES; i++)); do wait_until_serving "$i"; done
+  (IFS=,; echo "${brokers[*]}")
+}
+
+end_process() {
+  local pid
+  pid=$(process "$1") || return 0
+  kill -9 "$pid" 2>/dev/null || true
+  while process "$1" >/dev/null; do sleep 0.05; done
+}
+
+stop_cluster() {
+  local folder
+  for folder in "$RUNS/$1"/*/; do end_process "${folder%/}"; done
+  rm -rf "${RUNS:?}/$1"
+}
+
+status() {
+  local run node state
+  for run in "$RUNS"/*/; do
+    [[ -e $run/nodes ]] || continue
+    PORT=$(basename "$run")
+    for ((node = 1; node <= $(<"$run/nodes"); node++)); do
+      state="down"
+      if process "${run}$node" >/dev/null; then state="up, process $(process "${run}$node")"; fi
+      echo "127.0.0.1:$((PORT + node - 1)) node $node: $state"
+    done
+  done
+}
+
+NODES=1 PORT= SETTINGS=() NODE=
+command=${1:-}
+[[ $# -gt 0 ]] && shift
+# The options may come first, so that they can be part of a command line kept in a variable.
+if [[ $command == --* ]]; then
+  set -- "$command" "$@"
+  command=
+fi
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --nodes) NODES=${2:?--nodes wants a number} && shift ;;
+    --port) PORT=${2:?--port wants a number} && shift ;;
+    --set) SETTINGS+=("${2:?--set wants KEY=VALUE}") && shift ;;
+    [1-9]) NODE=$1 ;;
+    *) if [[ -z $command ]]; then command=$1; else die "what is '$1'?"; fi ;;
+  esac
+  shift
+done
+[[ $NODES =~ ^[1-9]$ ]] || die "--nodes wants 1 to 9"
+[[ -z $PORT || $PORT =~ ^[0-9]+$ ]] || die "--port wants a number"
+
+case $command in
+  stop)
+    for folder in "$RUNS"/${PORT:-*}/; do
+      [[ -e $folder/nodes ]] && stop_cluster "$(basename "$folder")"
+    done
+    exit 0
+    ;;
+  install | schemas | status) "$command" && exit 0 ;;
+esac
+PORT=${PORT:-9092}
+if [[ $command == start ]]; then
+  start
+  exit 0
+fi
+load_cluster
+[[ -n $NODE && $NODE -le $NODES ]] || die "'$command' wants the number of a node, 1 to $NODES"
+case $command in
+  kill) end_process "$RUN/$NODE" ;;
+  term)
+    if pid=$(process "$RUN/$NODE"); then
+      kill "$pid"
+      while process "$RUN/$NODE" >/dev/null; do sleep 0.05; done
+    fi
+    ;;
+  freeze) kill -STOP "$(process "$RUN/$NODE")" ;;
+  thaw) kill -CONT "$(process "$RUN/$NODE")" ;;
+  boot) launch "$NODE" && wait_until_serving "$NODE" ;;
+  *) die "no command '$command'; see the head of this file" ;;
+esac
