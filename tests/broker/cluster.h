@@ -1,9 +1,10 @@
 // KafkaCluster: what the embedded brokers of one cluster have in common: nodes, topics, logs, faults.
 //
 //   KafkaCluster cluster;
+//   KafkaBroker broker(cluster, network, /*node_id=*/1, {"127.0.0.1", 0});      // see broker.h
 //   cluster.create_topic("orders", {.partitions = 3});
 //   cluster.inject(0, Injection::with_error(BrokerErrc::not_leader_or_follower));   // 0 = Produce
-//   ... run a client against brokers of this cluster ...
+//   ... run a client ...
 //   cluster.log("orders", 0)->for_each_record([&](const LogRecord& r) { ... });
 //
 // All brokers share one log per partition: replication takes no time and never fails. Everything else
@@ -15,14 +16,13 @@
 #ifndef TERN_TESTS_BROKER_CLUSTER_H_
 #define TERN_TESTS_BROKER_CLUSTER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +85,16 @@ struct Node {
   std::string rack;
   bool up = false;
   KafkaBroker* broker = nullptr;
+};
+
+// An injection with what is left of it.
+struct Armed {
+  std::int16_t api_key = 0;
+  Injection injection;
+  bool looks_at_topics() const { return !injection.topic.empty() || injection.partition != kAny; }
+  bool spent() const { return injection.times == 0; }
+  // Counts a matching request. False if this one is to pass unharmed.
+  bool consume();
 };
 
 class KafkaCluster {
@@ -155,7 +165,9 @@ class KafkaCluster {
   void set_advertised(std::int32_t id, const Endpoint& advertised);
   void set_up(std::int32_t id, bool up);
   void detach(std::int32_t id);
-  std::optional<Injection> take_injection(const RequestInfo& request);
+  // Those that may concern this request: any number that look at topics, then at most one that does not
+  // and is counted already.
+  std::vector<std::shared_ptr<Armed>> match_injections(const RequestInfo& request);
   std::int32_t take_throttle_ms(std::int16_t api_key);
   std::int16_t max_version_offered(std::int16_t api_key, std::int16_t implemented) const;
   std::int64_t next_producer_id() { return next_producer_id_++; }
@@ -165,19 +177,25 @@ class KafkaCluster {
   void changed();
 
  private:
-  struct Armed {
-    std::int16_t api_key = 0;
-    Injection injection;
-  };
   struct Throttle {
     std::int32_t time_ms = 0;
     int times = 0;
   };
 
-  kafka::BrokerErrc plan(std::int32_t first, const TopicSpec& spec,
-                         std::vector<std::vector<std::int32_t>>& replicas, std::string& message);
+  using Assignments = std::vector<std::vector<std::int32_t>>;
+
+  kafka::BrokerErrc plan(const TopicSpec& spec, Assignments& replicas, std::string& message) const;
+  kafka::BrokerErrc check_assignments(const Assignments& replicas, std::string& message) const;
+  std::vector<std::int32_t> place(std::size_t partition, std::size_t replication_factor) const;
   void add_partition(Topic& topic, std::vector<std::int32_t> replicas);
-  bool elect(Partition& partition);
+  void set_leader(Partition& partition, std::int32_t node);
+  void elect(Partition& partition);
+  template <class F>
+  void each_partition(F&& fn) {
+    for (auto& [name, topic] : topics_) {
+      for (Partition& partition : topic->partitions) fn(partition);
+    }
+  }
   wire::Uuid new_uuid();
 
   ClusterConfig config_;
@@ -185,7 +203,7 @@ class KafkaCluster {
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::map<wire::Uuid, Topic*> topics_by_id_;
   std::map<std::int32_t, Node> nodes_;
-  std::deque<Armed> injections_;
+  std::vector<std::shared_ptr<Armed>> injections_;
   std::map<std::int16_t, std::int16_t> limits_;
   std::map<std::int16_t, Throttle> throttles_;
   std::map<std::int16_t, std::uint64_t> request_counts_;
@@ -194,10 +212,8 @@ class KafkaCluster {
   std::uint64_t random_state_;
 };
 
-// Reads the settings that the broker acts on out of Kafka's names ("max.message.bytes"). Unknown names
-// and values that make no sense are an error that names them.
-kafka::BrokerErrc parse_topic_config(const std::map<std::string, std::string>& configs,
-                                     TopicConfig& out, std::string& message);
+// True for a name that Kafka accepts for a topic.
+bool is_valid_topic_name(std::string_view name);
 
 }  // namespace tern::broker
 

@@ -42,17 +42,19 @@ struct Injection {
 
   // --- an error code in the answer
   kafka::BrokerErrc error = kafka::BrokerErrc::none;
-  std::string topic;             // only for this topic ("": every topic of the request)
-  std::int32_t partition = kAny; // only for this partition
+  // Only for this topic ("": every topic of the request) and this partition. A request in which they do
+  // not occur is not counted, and not closed or delayed after carrying out either.
+  std::string topic;
+  std::int32_t partition = kAny;
   bool whole_answer = false;     // put the error at the top of the answer (Fetch v7+, ...) instead
   bool apply = false;            // the request is carried out although the answer is the error
 
   // --- time
-  Duration delay{};              // before the request is carried out
+  Duration delay{};              // before the request is carried out (whatever its topics)
   Duration answer_delay{};       // between carrying out and answering
 
   // --- the connection
-  bool close_before_apply = false;  // closed instead of carrying out
+  bool close_before_apply = false;  // closed instead of carrying out (whatever its topics)
   bool close_after_apply = false;   // carried out, then closed instead of answering
   bool no_answer = false;           // carried out, never answered; the connection stays open and blocked
   std::vector<std::byte> raw_answer;  // carried out, then these bytes are sent instead of the frame

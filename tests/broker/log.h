@@ -23,7 +23,9 @@
 
 #include "client/core/frame.h"
 #include "protocol/kafka/errors.h"
-#include "protocol/kafka/record.h"
+#include "protocol/kafka/batch_header.h"
+#include "protocol/kafka/compression.h"
+#include "protocol/kafka/records.h"
 #include "protocol/wire/bytes.h"
 
 namespace tern::broker {
@@ -64,7 +66,7 @@ struct LogRecord {
   std::int32_t sequence = -1;
   wire::Bytes key = wire::Bytes::null();
   wire::Bytes value = wire::Bytes::null();
-  std::span<const kafka::Header> headers;
+  kafka::HeadersView headers;
 };
 
 struct RecordError {
@@ -96,7 +98,7 @@ struct EpochEnd {
 
 class PartitionLog {
  public:
-  explicit PartitionLog(FramePool& pool) : pool_(&pool) {}
+  explicit PartitionLog(FramePool& pool);
 
   // Validates and stores the records of one partition of a Produce request, as a real leader does.
   // `records` lies inside `frame`; its bytes may be patched and kept.
@@ -118,11 +120,11 @@ class PartitionLog {
   // The (first) record with the largest timestamp, or {-1, -1}.
   std::pair<std::int64_t, std::int64_t> offset_of_max_timestamp() const;
 
-  // The epoch that is the largest one not above `epoch`, and where it ended: what OffsetForLeaderEpoch
-  // and the diverging epoch of Fetch answer. `current_epoch` is the leader's own.
-  EpochEnd end_of_epoch(std::int32_t epoch, std::int32_t current_epoch) const;
+  // Where the largest epoch not above `epoch` ended: what OffsetForLeaderEpoch and the diverging epoch
+  // of Fetch answer. {-1, -1} if the epoch is newer than all that is known here.
+  EpochEnd end_of_epoch(std::int32_t epoch) const;
   // The epoch under which `offset` was written (for the end offset: the newest one), or -1.
-  std::int32_t epoch_at(std::int64_t offset, std::int32_t current_epoch) const;
+  std::int32_t epoch_at(std::int64_t offset) const;
   // A leader with this epoch starts to write at the end of the log.
   void begin_epoch(std::int32_t epoch);
 
@@ -146,25 +148,29 @@ class PartitionLog {
     std::int32_t first_sequence = 0;
     std::int32_t last_sequence = 0;
     std::int64_t base_offset = 0;
-    std::int64_t last_offset = 0;
-    std::int64_t append_time_ms = -1;
+    std::int64_t max_timestamp_ms = -1;
   };
   struct Producer {
     std::int16_t epoch = -1;
     std::deque<SentBatch> batches;  // newest last
   };
 
-  struct Incoming;  // header fields of the batch at hand
-  AppendResult check(std::span<const std::byte> records, const TopicConfig& config,
-                     const AppendOptions& options, Incoming& in) const;
-  AppendResult check_records(std::span<const std::byte> records, const TopicConfig& config,
-                             const AppendOptions& options, const Incoming& in) const;
-  AppendResult check_producer(const Incoming& in) const;
-  void store(std::span<std::byte> records, const FrameRef& frame, const Incoming& in);
-  void remember(const Incoming& in, std::int64_t append_time_ms);
+  using Header = kafka::BatchHeader;
+  // Each sets the result's error and message, and returns false, if the batch is to be refused.
+  static bool check_header(std::span<const std::byte> records, const TopicConfig& config,
+                           const AppendOptions& options, Header& header, AppendResult& result);
+  bool check_records(std::span<const std::byte> records, const TopicConfig& config,
+                     const AppendOptions& options, const Header& header, AppendResult& result);
+  bool check_producer(const Header& header, AppendResult& result) const;
+  const SentBatch* find_duplicate(const Header& header) const;
+  void store(std::span<std::byte> records, const FrameRef& frame, const Header& header);
+  void remember(const Header& header);
+  bool open(const StoredBatch& batch, kafka::VectorFrameSink& sink, kafka::BatchHeader& header,
+            kafka::RecordBlock& out) const;
   void retain(const TopicConfig& config);
 
   FramePool* pool_;
+  mutable kafka::Decompressors decompressors_;
   std::deque<StoredBatch> batches_;
   FrameRef segment_;  // small batches are packed here
   std::size_t segment_used_ = 0;
