@@ -11,7 +11,8 @@ void* Arena::allocate_slow(std::size_t size, std::size_t align) {
   if (size > room || room - size < sizeof(Block) + align) return nullptr;
   const std::size_t need = size + sizeof(Block) + align;
   // Doubling steps keep the number of blocks low; a large array gets a block of just its own size.
-  const std::size_t step = newest_ == nullptr ? kFirstBlock : std::min(2 * newest_->size, kLargestStep);
+  const std::size_t step =
+      newest_ == nullptr ? kFirstBlock : std::min(2 * newest_->size, kLargestStep);
   const std::size_t total = std::min(std::max(need, step), room);
   void* memory = ::operator new(total, std::nothrow);
   if (memory == nullptr) return nullptr;

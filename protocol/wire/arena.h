@@ -1,8 +1,8 @@
 // Bump memory with a hard limit: where the arrays of one decoded message live.
 //
-// allocate() returns nullptr once the limit would be passed; nothing is ever freed one by one, and no
-// destructor runs, so only trivially destructible types go in. The limit counts every byte taken from
-// the heap, padding and book-keeping included. One owner at a time; no lock.
+// allocate() returns nullptr once the limit would be passed; nothing is ever freed one by one, and
+// no destructor runs, so only trivially destructible types go in. The limit counts every byte taken
+// from the heap, padding and book-keeping included. One owner at a time; no lock.
 #ifndef TERN_PROTOCOL_WIRE_ARENA_H_
 #define TERN_PROTOCOL_WIRE_ARENA_H_
 
@@ -43,7 +43,8 @@ class Arena {
     return allocate_slow(size, align);
   }
 
-  // `n` default-constructed elements; nullptr above the limit (n == 0 gives a pointer not to be read).
+  // `n` default-constructed elements; nullptr above the limit (n == 0 gives a pointer not to be
+  // read).
   template <class T>
   T* make_array(std::size_t n) {
     static_assert(std::is_trivially_destructible_v<T>);

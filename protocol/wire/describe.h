@@ -6,9 +6,10 @@
 //     field("epoch",    &Topic::epoch,    since(12).tag(0, 12));
 //   }
 //
-// A visitor gets the name, the pointer to the member and the Spec; everything that can be done with a
-// message (encode, size, decode, print, generate, dump the schema) is one such visitor. All constants
-// fold after inlining, so a field costs one compare with the version. Values only; no threading rule.
+// A visitor gets the name, the pointer to the member and the Spec; everything that can be done with
+// a message (encode, size, decode, print, generate, dump the schema) is one such visitor. All
+// constants fold after inlining, so a field costs one compare with the version. Values only; no
+// threading rule.
 #ifndef TERN_PROTOCOL_WIRE_DESCRIBE_H_
 #define TERN_PROTOCOL_WIRE_DESCRIBE_H_
 

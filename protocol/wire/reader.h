@@ -1,9 +1,9 @@
 // A bounds-checked reader of big-endian values with a sticky error.
 //
-// A read past the end returns zero and records what and where; every later read returns zero too, and
-// the first error stays. So a decoder may read on and look at ok() only before it trusts a count or
-// goes round a loop. `field` names what is being read, for the error alone; it has static lifetime.
-// Views that bytes() returns point into the input. One owner at a time.
+// A read past the end returns zero and records what and where; every later read returns zero too,
+// and the first error stays. So a decoder may read on and look at ok() only before it trusts a
+// count or goes round a loop. `field` names what is being read, for the error alone; it has static
+// lifetime. Views that bytes() returns point into the input. One owner at a time.
 #ifndef TERN_PROTOCOL_WIRE_READER_H_
 #define TERN_PROTOCOL_WIRE_READER_H_
 
@@ -36,7 +36,8 @@ constexpr void to_big_endian(std::byte* p, U value) {
   }
 }
 
-// The first thing that went wrong, and where: the field's name and the offset at which its bytes start.
+// The first thing that went wrong, and where: the field's name and the offset at which its bytes
+// start.
 struct DecodeError {
   Errc code{};
   const char* field = "";
@@ -69,10 +70,18 @@ class Reader {
     return false;
   }
 
-  std::int8_t i8(const char* field = "") { return static_cast<std::int8_t>(fixed<std::uint8_t>(field)); }
-  std::int16_t i16(const char* field = "") { return static_cast<std::int16_t>(fixed<std::uint16_t>(field)); }
-  std::int32_t i32(const char* field = "") { return static_cast<std::int32_t>(fixed<std::uint32_t>(field)); }
-  std::int64_t i64(const char* field = "") { return static_cast<std::int64_t>(fixed<std::uint64_t>(field)); }
+  std::int8_t i8(const char* field = "") {
+    return static_cast<std::int8_t>(fixed<std::uint8_t>(field));
+  }
+  std::int16_t i16(const char* field = "") {
+    return static_cast<std::int16_t>(fixed<std::uint16_t>(field));
+  }
+  std::int32_t i32(const char* field = "") {
+    return static_cast<std::int32_t>(fixed<std::uint32_t>(field));
+  }
+  std::int64_t i64(const char* field = "") {
+    return static_cast<std::int64_t>(fixed<std::uint64_t>(field));
+  }
   std::uint8_t u8(const char* field = "") { return fixed<std::uint8_t>(field); }
   std::uint16_t u16(const char* field = "") { return fixed<std::uint16_t>(field); }
   std::uint32_t u32(const char* field = "") { return fixed<std::uint32_t>(field); }
@@ -119,7 +128,8 @@ class Reader {
     return ok();
   }
 
-  // Hides everything after the next `n` bytes (n <= remaining()) until restore() is given the result.
+  // Hides everything after the next `n` bytes (n <= remaining()) until restore() is given the
+  // result.
   const std::byte* narrow(std::size_t n) {
     const std::byte* whole = end_;
     end_ = next_ + n;

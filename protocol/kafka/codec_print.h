@@ -1,0 +1,204 @@
+// Printing and schema dump: the parts of the codecs that nothing hot uses. See codec_impl.h.
+#ifndef TERN_PROTOCOL_KAFKA_CODEC_PRINT_H_
+#define TERN_PROTOCOL_KAFKA_CODEC_PRINT_H_
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "protocol/kafka/codec.h"
+#include "protocol/kafka/codec_traits.h"
+
+namespace tern::kafka::internal {
+
+// The pieces that do not depend on a message, compiled once in codec.cc.
+void print_text(std::string& out, std::string_view text);
+void print_hex(std::string& out, std::string_view bytes);
+void print_uuid(std::string& out, const Uuid& id);
+void append_range(std::string& out, int first, int last);
+
+template <class S>
+void print_struct(std::string& out, const S& value, std::int16_t version);
+
+template <class T>
+void print_value(std::string& out, const T& value, std::int16_t version) {
+  if constexpr (std::same_as<T, bool>) {
+    out += value ? "true" : "false";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    out += std::to_string(value);
+  } else if constexpr (std::same_as<T, Uuid>) {
+    print_uuid(out, value);
+  } else if constexpr (is_optional<T>) {
+    if (value.has_value()) {
+      print_struct(out, *value, version);
+    } else {
+      out += "null";
+    }
+  } else if constexpr (is_struct<T>) {
+    print_struct(out, value, version);
+  } else if (value.is_null()) {
+    out += "null";
+  } else if constexpr (std::same_as<T, Text>) {
+    print_text(out, value.view());
+  } else if constexpr (std::same_as<T, wire::Records>) {
+    out += "<" + std::to_string(value.size()) + " bytes>";
+  } else if constexpr (std::same_as<T, wire::Bytes>) {
+    print_hex(out, value.view());
+  } else {
+    out += '[';
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (i != 0) out += ", ";
+      print_value(out, value[i], version);
+    }
+    out += ']';
+  }
+}
+
+template <class S>
+struct PrintVisitor {
+  std::string& out;
+  const S& value;
+  std::int16_t version;
+  bool first = true;
+
+  template <class T>
+  constexpr void operator()(const char* name, T S::* member, Spec spec) {
+    if (!spec.in(version)) return;
+    if (!first) out += ", ";
+    first = false;
+    out += name;
+    out += ": ";
+    if (spec.is_secret) {
+      out += "***";
+    } else {
+      print_value(out, value.*member, version);
+    }
+  }
+};
+
+template <class S>
+void print_struct(std::string& out, const S& value, std::int16_t version) {
+  out += '{';
+  PrintVisitor<S> visitor{out, value, version};
+  S::describe(visitor);
+  out += '}';
+}
+
+// ---- schema dump: one line per field, see tests/golden/refresh_schema.py for the other side
+// -----------
+
+template <class T>
+std::string type_name() {
+  if constexpr (is_array<T>) {
+    return "[]" + type_name<element_of<T>>();
+  } else if constexpr (is_optional<T> || is_struct<T>) {
+    return "struct";
+  } else if constexpr (std::same_as<T, Text>) {
+    return "string";
+  } else if constexpr (std::same_as<T, wire::Bytes>) {
+    return "bytes";
+  } else if constexpr (std::same_as<T, wire::Records>) {
+    return "records";
+  } else if constexpr (std::same_as<T, Uuid>) {
+    return "uuid";
+  } else if constexpr (std::same_as<T, bool>) {
+    return "bool";
+  } else if constexpr (std::same_as<T, double>) {
+    return "float64";
+  } else {
+    return (std::is_signed_v<T> ? "int" : "uint") + std::to_string(8 * sizeof(T));
+  }
+}
+
+template <class T>
+std::string default_text(const T& value) {
+  if constexpr (is_optional<T>) {
+    return value.has_value() ? "{}" : "null";
+  } else if constexpr (is_struct<T>) {
+    return "{}";
+  } else if constexpr (std::same_as<T, Uuid>) {
+    return value.is_zero() ? "zero" : "other";
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    std::string out;
+    print_value(out, value, 0);
+    return out;
+  } else if (value.is_null()) {
+    return "null";
+  } else if constexpr (is_array<T>) {
+    return "[]";
+  } else {
+    return "\"" + std::string(value.data(), value.size()) + "\"";
+  }
+}
+
+template <class S>
+void dump_fields(std::string& out, const Api& api, int depth);
+
+template <class T>
+void dump_children(std::string& out, const Api& api, int depth) {
+  if constexpr (is_array<T> || is_optional<T>) {
+    dump_children<element_of<T>>(out, api, depth);
+  } else if constexpr (is_struct<T>) {
+    dump_fields<T>(out, api, depth);
+  }
+}
+
+template <class S>
+struct SchemaVisitor {
+  std::string& out;
+  const Api& api;
+  int depth;
+
+  template <class T>
+  constexpr void operator()(const char* name, T S::* member, Spec spec) {
+    const int first = std::max<int>(spec.first, api.versions.min);
+    const int last = std::min<int>(spec.last, api.versions.max);
+    out.append(static_cast<std::size_t>(2 * depth), ' ');
+    out += name;
+    out += " " + type_name<T>() + " ";
+    append_range(out, first, last);
+    if (spec.nullable_from <= last) {
+      out += " nullable=";
+      append_range(out, std::max<int>(spec.nullable_from, first), last);
+    }
+    if (spec.tag_number >= 0) {
+      out += " tag=" + std::to_string(spec.tag_number) + "@";
+      append_range(out, std::max<int>(spec.tagged_from, first), last);
+    }
+    if (spec.may_be_ignored) out += " ignorable";
+    out += " default=" + default_text(S{}.*member) + "\n";
+    dump_children<T>(out, api, depth + 1);
+  }
+};
+
+template <class S>
+void dump_fields(std::string& out, const Api& api, int depth) {
+  SchemaVisitor<S> visitor{out, api, depth};
+  S::describe(visitor);
+}
+
+template <class M>
+std::string dump_schema() {
+  const Api& api = M::api;
+  std::string out = std::string(api.name) + (is_request<M> ? "Request" : "Response");
+  out += " key=" + std::to_string(api.key) + " versions=";
+  append_range(out, api.versions.min, api.versions.max);
+  out += " flexible=";
+  if (api.flexible_from <= api.versions.max) {
+    append_range(out, std::max(api.flexible_from, api.versions.min), api.versions.max);
+  } else {
+    out += "none";
+  }
+  if (is_request<M> && api.unstable_from <= api.versions.max) {
+    out += " unstable=" + std::to_string(api.unstable_from);
+  }
+  out += "\n";
+  dump_fields<M>(out, api, 1);
+  return out;
+}
+
+}  // namespace tern::kafka::internal
+
+#endif  // TERN_PROTOCOL_KAFKA_CODEC_PRINT_H_

@@ -1,0 +1,57 @@
+// Every message there is, in one list: a new API is one header and two names here. The list of
+// APIs, the header rules, generic tests, fuzzers and printers all follow from it.
+#ifndef TERN_PROTOCOL_KAFKA_MESSAGES_ALL_H_
+#define TERN_PROTOCOL_KAFKA_MESSAGES_ALL_H_
+
+#include <cstdint>
+
+#include "protocol/kafka/codec.h"
+#include "protocol/kafka/messages/api_versions.h"
+#include "protocol/kafka/messages/configs.h"
+#include "protocol/kafka/messages/fetch.h"
+#include "protocol/kafka/messages/find_coordinator.h"
+#include "protocol/kafka/messages/init_producer_id.h"
+#include "protocol/kafka/messages/list_offsets.h"
+#include "protocol/kafka/messages/metadata.h"
+#include "protocol/kafka/messages/offset_for_leader_epoch.h"
+#include "protocol/kafka/messages/produce.h"
+#include "protocol/kafka/messages/topics.h"
+#include "protocol/wire/describe.h"
+
+namespace tern::kafka {
+
+// In order of key.
+using AllRequests =
+    wire::TypeList<ProduceRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
+                   FindCoordinatorRequest, ApiVersionsRequest, CreateTopicsRequest,
+                   DeleteTopicsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest,
+                   DescribeConfigsRequest, CreatePartitionsRequest>;
+
+namespace internal {
+template <class List>
+struct WithResponses;
+template <class... Requests>
+struct WithResponses<wire::TypeList<Requests...>> {
+  using type = wire::TypeList<Requests..., typename Requests::Response...>;
+};
+}  // namespace internal
+
+// All requests, then all responses.
+using AllMessages = internal::WithResponses<AllRequests>::type;
+
+enum class Direction : std::uint8_t { request, response };
+
+// Calls f.template operator()<M>() for the one message of this key and direction; false if there is
+// none.
+template <class F>
+bool with_message(std::int16_t key, Direction direction, F&& f) {
+  return AllMessages::any([&]<class M>() {
+    if (M::api.key != key || is_request<M> != (direction == Direction::request)) return false;
+    f.template operator()<M>();
+    return true;
+  });
+}
+
+}  // namespace tern::kafka
+
+#endif  // TERN_PROTOCOL_KAFKA_MESSAGES_ALL_H_
