@@ -396,23 +396,26 @@ inline wire::Bytes checked_bytes(const std::byte*& p) {
 
 }  // namespace internal
 
-inline void RecordIterator::decode() {
-  const std::byte* p = next_;
+// Decodes the record at `p`, which validate_records() has seen, and returns where the next one begins.
+inline const std::byte* decode_record(const RecordBlock& block, const std::byte* p, RecordView& view) {
   const std::uint64_t body = internal::checked_uvarint(p) >> 1;
-  next_ = p + body;
+  const std::byte* const next = p + body;
   ++p;  // attributes
   const auto timestamp_delta = wire::zigzag_decode(internal::checked_uvarint(p));
   const auto offset_delta = wire::zigzag_decode(internal::checked_uvarint(p));
-  view_.offset = block_.base_offset + offset_delta;
-  view_.timestamp_ms = static_cast<std::int64_t>(
-      static_cast<std::uint64_t>(block_.base_timestamp) +
-      static_cast<std::uint64_t>(timestamp_delta & block_.timestamp_mask));
-  view_.key = internal::checked_bytes(p);
-  view_.value = internal::checked_bytes(p);
+  view.offset = block.base_offset + offset_delta;
+  view.timestamp_ms = static_cast<std::int64_t>(
+      static_cast<std::uint64_t>(block.base_timestamp) +
+      static_cast<std::uint64_t>(timestamp_delta & block.timestamp_mask));
+  view.key = internal::checked_bytes(p);
+  view.value = internal::checked_bytes(p);
   const auto headers = static_cast<std::uint32_t>(internal::checked_uvarint(p) >> 1);
-  view_.headers = HeadersView(p, headers);
-  view_.timestamp_type = block_.timestamp_type;
+  view.headers = HeadersView(p, headers);
+  view.timestamp_type = block.timestamp_type;
+  return next;
 }
+
+inline void RecordIterator::decode() { next_ = decode_record(block_, next_, view_); }
 
 }  // namespace tern::kafka
 
