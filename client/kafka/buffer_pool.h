@@ -1,0 +1,65 @@
+// BufferPool: the memory of a producer's batches, with a hard limit.
+//
+// Counts capacity, not fill. Buffers come in powers of two and go back to be used again, the one used
+// last first, because a cold megabyte costs more than encoding into it. Any thread; one short lock
+// per batch, not per record.
+#ifndef TERN_CLIENT_KAFKA_BUFFER_POOL_H_
+#define TERN_CLIENT_KAFKA_BUFFER_POOL_H_
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace tern::kafka {
+
+// A block of memory; belongs to whoever holds it, until given back.
+struct Buffer {
+  std::byte* data = nullptr;
+  std::size_t capacity = 0;
+  explicit operator bool() const { return data != nullptr; }
+};
+
+class BufferPool {
+ public:
+  // Never holds more than `limit_bytes`. `largest` is the size above which rounding up would only
+  // waste: a full batch.
+  BufferPool(std::size_t limit_bytes, std::size_t largest);
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  // At least `want` bytes, or an empty buffer if the limit stands against it.
+  Buffer acquire(std::size_t want);
+  void release(Buffer buffer);
+
+  // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against it.
+  bool charge(std::size_t bytes);
+  void refund(std::size_t bytes);
+
+  std::size_t used_bytes() const;
+  std::size_t limit_bytes() const { return limit_; }
+  // Set by each acquire() or charge() that was refused, cleared by reading.
+  bool take_refused();
+
+ private:
+  static constexpr std::size_t kSmallest = 512;
+  static constexpr int kClasses = 24;
+
+  std::size_t round_up(std::size_t want) const;
+  static int class_of(std::size_t capacity);
+  void trim();
+
+  const std::size_t limit_;
+  const std::size_t largest_;
+  mutable std::mutex mutex_;
+  std::size_t used_ = 0;  // given out or charged
+  std::size_t free_ = 0;  // in free_lists_
+  bool refused_ = false;
+  std::array<std::vector<Buffer>, kClasses> free_lists_;
+};
+
+}  // namespace tern::kafka
+
+#endif  // TERN_CLIENT_KAFKA_BUFFER_POOL_H_

@@ -1,0 +1,153 @@
+// Call: one request on its way through a Connection, and what is done with its answer.
+//
+// A Call is owned by whoever sends it and lives until exactly one of on_response(), on_failure() or,
+// for requests without an answer, on_sent() has been called; it may delete itself there. None of these
+// is ever called from inside Connection::send(). Everything on the engine's executor.
+#ifndef TERN_CLIENT_KAFKA_CALL_H_
+#define TERN_CLIENT_KAFKA_CALL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/core/error.h"
+#include "client/core/frame.h"
+#include "client/core/time.h"
+#include "protocol/kafka/api.h"
+#include "protocol/kafka/codec.h"
+#include "protocol/wire/arena.h"
+#include "protocol/wire/writer.h"
+
+namespace tern::kafka {
+
+class Connection;
+
+// One encoded request: the size prefix, the header and the body, large fields by reference.
+struct Outgoing {
+  std::vector<std::byte> flat;
+  std::vector<wire::Splice> splices;
+  std::size_t total_bytes = 0;  // size prefix included
+};
+
+// An answer. The body starts behind the response header.
+struct Response {
+  Connection& connection;
+  std::int16_t version;
+  std::span<const std::byte> body;
+  FrameRef frame;  // holds `body`; empty when the body is only valid during the call
+};
+
+class Call {
+ public:
+  virtual ~Call() = default;
+
+  virtual const Api& api() const = 0;
+  // The highest version this call can be sent in; asked when the connection is ready.
+  virtual std::int16_t max_version() const { return api().negotiable().max; }
+  // Writes the request; a failure here reaches on_failure() with `maybe_sent` false.
+  virtual Failure encode(std::int16_t version, std::int32_t correlation_id,
+                         const std::string& client_id, Outgoing& out) = 0;
+  virtual bool has_response() const { return true; }
+  // The largest answer that was asked for: so much may be allocated at once.
+  virtual std::size_t expected_response_bytes() const { return 64 * 1024; }
+  // Where the frame for the answer comes from if its memory is to outlive on_response(); null: the
+  // answer is valid during the call only.
+  virtual FramePool* frame_pool() { return nullptr; }
+  // How long to wait for the answer once it is written; zero: the config's request_timeout.
+  virtual Duration response_timeout() const { return Duration::zero(); }
+
+  // All of the request has been handed to the network. The end for a call without a response.
+  virtual void on_sent(Now) {}
+  virtual void on_response(const Response& response, Now now) = 0;
+  // `maybe_sent`: at least one byte of it had been handed to the network.
+  virtual void on_failure(const Failure& why, bool maybe_sent, Now now) = 0;
+};
+
+// Encodes `message` with its header and size prefix.
+template <class Request>
+Failure encode_request(const Request& message, std::int16_t version, std::int32_t correlation_id,
+                       const std::string& client_id, Outgoing& out) {
+  const char* field = "";
+  const auto size = encoded_size(message, version, &field);
+  if (!size) {
+    return Failure(size.error(), std::string(Request::api.name) + " request v" +
+                                     std::to_string(version) + ", " + field + ": " +
+                                     size.error().message());
+  }
+  const RequestHeader header{Request::api.key, version, correlation_id, wire::Text(client_id)};
+  const std::size_t header_bytes = request_header_size(header);
+  const std::size_t frame_bytes = header_bytes + size->total;
+  if (frame_bytes > 0x7fffffff) {
+    return Failure(make_error_code(ClientErrc::frame_too_large), "the request is above 2 GiB");
+  }
+  out.flat.resize(4 + frame_bytes - size->spliced);
+  out.splices.resize(size->splices);
+  out.total_bytes = 4 + frame_bytes;
+  wire::Writer writer(out.flat, out.splices);
+  writer.i32(static_cast<std::int32_t>(frame_bytes));
+  encode_request_header(header, writer);
+  encode(message, version, writer);
+  return {};
+}
+
+// Decodes the body of a response; on failure says which field at which byte.
+template <class Message>
+Failure decode_response(const Response& response, wire::Arena& arena, Message& out) {
+  wire::Reader reader(response.body);
+  if (decode(reader, response.version, arena, out)) return {};
+  return Failure(make_error_code(ClientErrc::protocol_violation),
+                 std::string(Message::api.name) + " response v" + std::to_string(response.version) +
+                     ", " + reader.error().message());
+}
+
+// A call for requests that are not on the data path: two functions, and it deletes itself.
+template <class Request>
+class SimpleCall final : public Call {
+ public:
+  using Reply = typename Request::Response;
+  // Makes the message; what it points to must live in `arena` or outlive the encode.
+  using Make = std::function<Request(std::int16_t version, wire::Arena& arena)>;
+  // `reply` is null on failure; it and its views are valid during the call only.
+  using Done = std::function<void(const Failure& why, const Reply* reply, std::int16_t version, Now now)>;
+
+  // Send it with Connection::send(*new SimpleCall(...)).
+  SimpleCall(Make make, Done done) : make_(std::move(make)), done_(std::move(done)) {}
+
+  const Api& api() const override { return Request::api; }
+  std::int16_t max_version() const override { return std::min(max_version_, api().negotiable().max); }
+  void limit_version(std::int16_t version) { max_version_ = version; }
+  Duration response_timeout() const override { return response_timeout_; }
+  void set_response_timeout(Duration timeout) { response_timeout_ = timeout; }
+
+  Failure encode(std::int16_t version, std::int32_t correlation_id, const std::string& client_id,
+                 Outgoing& out) override {
+    wire::Arena arena(kArenaLimit);
+    return encode_request(make_(version, arena), version, correlation_id, client_id, out);
+  }
+  void on_response(const Response& response, Now now) override {
+    wire::Arena arena(wire::Arena::limit_for(response.body.size()));
+    Reply reply;
+    const Failure failure = decode_response(response, arena, reply);
+    done_(failure, failure ? nullptr : &reply, response.version, now);
+    delete this;
+  }
+  void on_failure(const Failure& why, bool, Now now) override {
+    done_(why, nullptr, 0, now);
+    delete this;
+  }
+
+ private:
+  static constexpr std::size_t kArenaLimit = 64 * 1024 * 1024;
+  Make make_;
+  Done done_;
+  std::int16_t max_version_ = 0x7fff;
+  Duration response_timeout_ = Duration::zero();
+};
+
+}  // namespace tern::kafka
+
+#endif  // TERN_CLIENT_KAFKA_CALL_H_

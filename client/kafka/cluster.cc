@@ -1,0 +1,309 @@
+#include "client/kafka/cluster.h"
+
+#include <algorithm>
+
+#include "client/kafka/engine.h"
+#include "client/kafka/endpoint.h"
+
+namespace tern::kafka {
+namespace {
+
+// Leader epochs in older answers may be stale (KAFKA-9212).
+constexpr std::int16_t kFirstReliableEpochs = 9;
+constexpr std::int16_t kFirstAutoCreateFlag = 4;
+
+}  // namespace
+
+Cluster::Cluster(Engine& engine)
+    : engine_(engine),
+      backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max),
+      timer_(Timer::calling<&Cluster::on_timer>(engine.timers(), this)) {
+  std::int32_t id = -1;
+  for (const std::string& text : engine.config().bootstrap) {
+    Endpoint endpoint;
+    if (!parse_endpoint(text, endpoint)) continue;  // check() has refused these already
+    bootstrap_.push_back(std::make_unique<Connection>(engine, id--, endpoint, Role::control));
+  }
+  if (!bootstrap_.empty()) {
+    next_bootstrap_ = engine.random().below(static_cast<std::uint32_t>(bootstrap_.size()));
+  }
+}
+
+// -------------------------------------------------------------------------------------------- topics
+
+Topic& Cluster::want(std::string_view name, Now now) {
+  auto found = topics_.find(name);
+  if (found == topics_.end()) {
+    auto topic = std::make_unique<Topic>();
+    topic->name = name;
+    found = topics_.emplace(topic->name, std::move(topic)).first;
+  }
+  Topic& topic = *found->second;
+  if (!std::exchange(topic.wanted, true)) {
+    if (refreshing_) {
+      refresh_again_ = true;
+    } else {
+      timer_.set(now.mono);
+      engine_.wake();
+    }
+  }
+  return topic;
+}
+
+Topic* Cluster::find(std::string_view name) {
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : found->second.get();
+}
+
+Topic* Cluster::find(const wire::Uuid& id) {
+  const auto found = topics_by_id_.find(id);
+  return found == topics_by_id_.end() ? nullptr : found->second;
+}
+
+bool Cluster::on_leader_hint(Topic& topic, std::int32_t partition, std::int32_t leader,
+                             std::int32_t leader_epoch, Now now) {
+  if (partition < 0 || static_cast<std::size_t>(partition) >= topic.partitions.size()) return false;
+  PartitionInfo& info = topic.partitions[static_cast<std::size_t>(partition)];
+  if (leader < 0 || leader_epoch <= info.leader_epoch || !brokers_.contains(leader)) return false;
+  info.leader = leader;
+  info.leader_epoch = leader_epoch;
+  notify(now);
+  return true;
+}
+
+void Cluster::on_broker_hint(std::int32_t node_id, const Endpoint& endpoint, Now now) {
+  Broker& broker = brokers_[node_id];
+  if (broker.endpoint == endpoint) return;
+  broker.endpoint = endpoint;
+  for (auto& connection : broker.connections) {
+    if (connection) connection->set_endpoint(endpoint, now);
+  }
+}
+
+// ----------------------------------------------------------------------------------------- refreshing
+
+void Cluster::refresh(Now now) {
+  if (refreshing_) return;  // what comes back is newer than what the caller knows of
+  const Time soonest = deadline_after(refreshed_at_, engine_.config().retry_backoff);
+  const Time when = backoff_.failures() > 0 ? timer_.when() : std::max(soonest, now.mono);
+  if (when < timer_.when()) timer_.set(when);
+  engine_.wake();
+}
+
+void Cluster::send_refresh(Now now) {
+  if (refreshing_ || engine_.is_closed()) return;
+  refreshing_ = true;
+  refresh_again_ = false;
+  auto make = [this](std::int16_t version, wire::Arena& arena) {
+    MetadataRequest request;
+    std::size_t count = 0;
+    for (const auto& [name, topic] : topics_) count += topic->wanted ? 1 : 0;
+    auto* names = arena.make_array<MetadataRequest::MetadataRequestTopic>(count);
+    if (names == nullptr) return request;
+    std::size_t i = 0;
+    for (const auto& [name, topic] : topics_) {
+      if (topic->wanted) names[i++].name = wire::Text(name);
+    }
+    request.topics = {names, count};
+    request.allow_auto_topic_creation =
+        version < kFirstAutoCreateFlag || engine_.config().allow_auto_create_topics;
+    return request;
+  };
+  auto done = [this](const Failure& why, const MetadataResponse* reply, std::int16_t version, Now at) {
+    on_metadata(why, reply, version, at);
+  };
+  static_cast<void>(now);
+  any_connection().send(*new SimpleCall<MetadataRequest>(std::move(make), std::move(done)));
+}
+
+void Cluster::on_metadata(const Failure& why, const MetadataResponse* reply, std::int16_t version,
+                          Now now) {
+  refreshing_ = false;
+  if (engine_.is_closed()) return;
+  Failure failure = why;
+  if (!failure && reply->error_code != 0) {
+    const auto error = static_cast<BrokerErrc>(reply->error_code);
+    failure = Failure(make_error_code(error), "metadata: " + make_error_code(error).message());
+    use_bootstrap_ = use_bootstrap_ || error == BrokerErrc::rebootstrap_required;
+  }
+  if (!failure && reply->brokers.empty()) {
+    failure = Failure(make_error_code(ClientErrc::no_broker), "metadata: the answer names no brokers");
+  }
+  if (failure) {
+    trouble_ = failure;
+    if (Observer* observer = engine_.observer()) observer->on_trouble("metadata", failure);
+    timer_.set(deadline_after(now.mono, backoff_.next(engine_.random())));
+    notify(now);
+    return;
+  }
+  trouble_ = {};
+  refreshed_at_ = now.mono;
+  ++updates_;
+  use_bootstrap_ = false;
+  take_brokers(*reply, now);
+  bool incomplete = false;
+  for (const auto& topic : reply->topics) incomplete |= !take_topic(topic, version, now);
+  if (incomplete) {
+    timer_.set(deadline_after(now.mono, backoff_.next(engine_.random())));
+  } else {
+    backoff_.reset();
+    timer_.set(refresh_again_ ? now.mono : deadline_after(now.mono, engine_.config().metadata_max_age));
+  }
+  for (auto& connection : bootstrap_) {
+    if (connection->is_ready() && connection->idle()) connection->close(Failure(), now);
+  }
+  notify(now);
+}
+
+void Cluster::take_brokers(const MetadataResponse& reply, Now now) {
+  if (!reply.cluster_id.is_null()) cluster_id_ = reply.cluster_id.str();
+  controller_id_ = reply.controller_id;
+  for (auto& [id, broker] : brokers_) broker.current = false;
+  for (const auto& from : reply.brokers) {
+    Broker& broker = brokers_[from.node_id];
+    broker.current = true;
+    broker.rack = from.rack.is_null() ? std::string() : from.rack.str();
+    on_broker_hint(from.node_id, Endpoint{from.host.str(), static_cast<std::uint16_t>(from.port)}, now);
+  }
+}
+
+// False if another refresh is needed to know all about it.
+bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version,
+                         Now now) {
+  static_cast<void>(now);
+  if (from.name.is_null()) return true;  // only asked for by name
+  Topic* topic = find(from.name.view());
+  if (!topic) return true;
+  topic->answered = true;
+  topic->error = static_cast<BrokerErrc>(from.error_code);
+  // What was known stays in use over an error: a topic may be missing from one answer only.
+  if (topic->error != BrokerErrc::none) return !is_retriable(topic->error);
+  if (!from.topic_id.is_zero() && from.topic_id != topic->id) {
+    if (!topic->id.is_zero()) {
+      topics_by_id_.erase(topic->id);
+      topic->partitions.clear();
+      ++topic->incarnation;
+    }
+    topic->id = from.topic_id;
+    topics_by_id_[topic->id] = topic;
+  }
+  bool complete = true;
+  for (const auto& partition : from.partitions) {
+    // A broker that lies about numbers must not make us allocate: they are dense.
+    if (partition.partition_index < 0 ||
+        static_cast<std::size_t>(partition.partition_index) >=
+            std::max(from.partitions.size(), topic->partitions.size())) {
+      continue;
+    }
+    const auto index = static_cast<std::size_t>(partition.partition_index);
+    if (index >= topic->partitions.size()) topic->partitions.resize(index + 1);
+    PartitionInfo& info = topic->partitions[index];
+    const std::int32_t epoch = version >= kFirstReliableEpochs ? partition.leader_epoch : -1;
+    if (epoch >= 0 && epoch < info.leader_epoch) {
+      complete = false;  // older than what we have seen: ask somebody who knows more
+      continue;
+    }
+    const auto error = static_cast<BrokerErrc>(partition.error_code);
+    const bool has_leader = partition.leader_id >= 0 && error != BrokerErrc::leader_not_available;
+    info.leader = has_leader ? partition.leader_id : -1;
+    info.leader_epoch = epoch;
+    info.replicas.assign(partition.replica_nodes.begin(), partition.replica_nodes.end());
+    info.in_sync.assign(partition.isr_nodes.begin(), partition.isr_nodes.end());
+    complete &= has_leader;
+  }
+  return complete;
+}
+
+// ---------------------------------------------------------------------------------------- connections
+
+Connection& Cluster::connect(Broker& broker, std::int32_t node_id, Role role) {
+  auto& slot = broker.connections[static_cast<std::size_t>(role)];
+  if (!slot) slot = std::make_unique<Connection>(engine_, node_id, broker.endpoint, role);
+  return *slot;
+}
+
+Connection* Cluster::connection(std::int32_t node_id, Role role) {
+  const auto found = brokers_.find(node_id);
+  return found == brokers_.end() ? nullptr : &connect(found->second, node_id, role);
+}
+
+// A ready connection with the least to do, else a random broker that is not known to be down.
+Connection* Cluster::pick_broker() {
+  constexpr auto kControl = static_cast<std::size_t>(Role::control);
+  Connection* best = nullptr;
+  for (auto& [id, broker] : brokers_) {
+    Connection* connection = broker.connections[kControl].get();
+    if (!broker.current || !connection || !connection->is_ready()) continue;
+    if (!best || connection->load() < best->load()) best = connection;
+  }
+  if (best) return best;
+  std::uint32_t seen = 0;
+  std::int32_t pick = -1;
+  for (auto& [id, broker] : brokers_) {
+    const Connection* connection = broker.connections[kControl].get();
+    if (!broker.current || (connection && connection->is_down())) continue;
+    if (engine_.random().below(++seen) == 0) pick = id;
+  }
+  return seen == 0 ? nullptr : &connect(brokers_.at(pick), pick, Role::control);
+}
+
+Connection& Cluster::pick_bootstrap() {
+  for (auto& connection : bootstrap_) {
+    if (connection->is_ready()) return *connection;
+  }
+  for (std::size_t i = 0; i < bootstrap_.size(); ++i) {
+    Connection& next = *bootstrap_[next_bootstrap_ % bootstrap_.size()];
+    if (!next.is_down()) return next;
+    ++next_bootstrap_;
+  }
+  return *bootstrap_[next_bootstrap_++ % bootstrap_.size()];
+}
+
+Connection& Cluster::any_connection() {
+  if (!use_bootstrap_) {
+    if (Connection* connection = pick_broker()) return *connection;
+  }
+  return pick_bootstrap();
+}
+
+Connection* Cluster::controller_connection() {
+  const auto found = brokers_.find(controller_id_);
+  if (found == brokers_.end()) return nullptr;
+  return &connect(found->second, controller_id_, Role::control);
+}
+
+std::vector<std::int32_t> Cluster::node_ids() const {
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, broker] : brokers_) {
+    if (broker.current) ids.push_back(id);
+  }
+  return ids;
+}
+
+const Endpoint* Cluster::endpoint(std::int32_t node_id) const {
+  const auto found = brokers_.find(node_id);
+  return found == brokers_.end() ? nullptr : &found->second.endpoint;
+}
+
+void Cluster::close_all(const Failure& why, Now now) {
+  timer_.cancel();
+  for (auto& connection : bootstrap_) connection->close(why, now);
+  for (auto& [id, broker] : brokers_) {
+    for (auto& connection : broker.connections) {
+      if (connection) connection->close(why, now);
+    }
+  }
+}
+
+// ------------------------------------------------------------------------------------------ listeners
+
+void Cluster::add_listener(ClusterListener& listener) { listeners_.push_back(&listener); }
+
+void Cluster::remove_listener(ClusterListener& listener) { std::erase(listeners_, &listener); }
+
+void Cluster::notify(Now now) {
+  for (std::size_t i = 0; i < listeners_.size(); ++i) listeners_[i]->on_cluster_changed(now);
+  engine_.wake();
+}
+
+}  // namespace tern::kafka

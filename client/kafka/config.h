@@ -1,0 +1,155 @@
+// Configuration of the Kafka client: plain aggregates, checked once when they are given to a Client,
+// Producer or Consumer, and never read again after. Every limit the client has is in here.
+//
+// "Java" after a default means: the same as in the Java client of Kafka 4.x.
+#ifndef TERN_CLIENT_KAFKA_CONFIG_H_
+#define TERN_CLIENT_KAFKA_CONFIG_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/core/error.h"
+#include "client/core/time.h"
+#include "client/kafka/observer.h"
+#include "protocol/kafka/compression.h"
+#include "protocol/kafka/gzip.h"
+#include "protocol/wire/bytes.h"
+
+namespace tern::kafka {
+
+using wire::null;
+
+struct ClientConfig {
+  // "host:port" or "host" (port 9092), at least one; "[::1]:9092" for IPv6. Only needed to find the
+  // cluster; tried again when no known broker can be reached.
+  std::vector<std::string> bootstrap;
+  std::string client_id = "tern";
+
+  Duration connect_timeout = std::chrono::seconds(10);   // connect and handshake (Java)
+  Duration request_timeout = std::chrono::seconds(30);   // from written to answered (Java)
+  Duration reconnect_backoff = std::chrono::milliseconds(50);      // first pause, doubling (Java)
+  Duration reconnect_backoff_max = std::chrono::milliseconds(1000);  // longest pause (Java)
+  Duration retry_backoff = std::chrono::milliseconds(100);      // first pause, doubling (Java)
+  Duration retry_backoff_max = std::chrono::milliseconds(1000);   // longest pause (Java)
+  Duration metadata_max_age = std::chrono::minutes(5);     // refreshed at least this often (Java)
+  Duration connections_max_idle = std::chrono::minutes(9);  // unused connections close (Java)
+  Duration operation_timeout = std::chrono::seconds(60);  // admin calls, offset queries (Java)
+
+  // A response larger than this is an error that closes the connection.
+  std::size_t max_response_bytes = 104'857'600;  // as a broker's socket.request.max.bytes
+
+  bool allow_auto_create_topics = true;  // for topics a producer writes to (Java)
+
+  // For jitter, sticky partitioning and the choice of brokers. 0: drawn from the system at start.
+  std::uint64_t seed = 0;
+
+  // Codecs for compressed batches; others than gzip are targets of their own.
+  Codecs codecs = {gzip()};
+
+  // Sees connects, requests, batches and errors; null costs nothing.
+  std::shared_ptr<Observer> observer;
+};
+
+enum class Acks : std::int16_t {
+  none = 0,    // no answer at all: a delivery means "written to the socket"
+  leader = 1,  // stored by the leader
+  all = -1,    // stored by all in-sync replicas
+};
+
+// Which partition a record goes to when it names none.
+enum class Partitioning {
+  // Keys by murmur2 as the Java client does it, so both agree; records without a key stick to a random
+  // partition until a batch is full (KIP-480, KIP-794).
+  java,
+  random,       // a random partition for each record, whatever its key
+  round_robin,  // one after the other, whatever the key
+};
+
+// Chooses a partition in [0, partition_count) for a record; called on the sending thread.
+using Partitioner = std::function<std::int32_t(const wire::Bytes& key, std::int32_t partition_count)>;
+
+struct ProducerConfig {
+  Acks acks = Acks::all;     // (Java)
+  bool idempotence = true;   // no duplicates, no reordering by retries (Java); needs acks all
+  int max_in_flight = 5;     // requests per broker awaiting an answer (Java); at most 5 if idempotent
+
+  Duration linger = std::chrono::milliseconds(5);  // how long a batch waits to fill (Java 4.0)
+  std::size_t batch_bytes = 1'000'000;             // largest batch before compression (librdkafka)
+  std::size_t max_request_bytes = 4'194'304;       // batches sent to one broker together
+
+  // All memory of records on their way: batch capacity, handlers, compressed copies.
+  std::size_t buffer_bytes = 33'554'432;  // (Java)
+
+  // From send to success or failure, retries and waiting for metadata included.
+  Duration delivery_timeout = std::chrono::minutes(2);  // (Java)
+
+  Compression compression = Compression::none;
+  int compression_level = -1;  // the codec's own default
+
+  Partitioning partitioning = Partitioning::java;
+  Partitioner partitioner;  // if set, takes the place of `partitioning`
+};
+
+enum class StartAt { earliest, latest, offset, timestamp };
+
+// Where reading of a partition starts.
+struct Position {
+  StartAt at = StartAt::earliest;
+  std::int64_t value = 0;  // the offset, or milliseconds since the epoch for `timestamp`
+
+  static Position earliest() { return {StartAt::earliest, 0}; }
+  static Position latest() { return {StartAt::latest, 0}; }
+  static Position offset(std::int64_t offset) { return {StartAt::offset, offset}; }
+  // The first record with this timestamp or a later one; the end if there is none.
+  static Position timestamp(std::int64_t ms) { return {StartAt::timestamp, ms}; }
+};
+
+struct TopicPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
+};
+
+struct Assignment {
+  std::string topic;
+  std::int32_t partition = 0;
+  Position start = Position::earliest();
+};
+
+// What to do when a position does not exist (any more).
+enum class OffsetReset { earliest, latest, none };
+
+enum class Isolation : std::int8_t { read_uncommitted = 0, read_committed = 1 };
+
+struct ConsumerConfig {
+  std::vector<Assignment> assignment;  // partitions to read; may be changed later with assign()
+
+  OffsetReset offset_reset = OffsetReset::latest;          // (Java)
+  Isolation isolation = Isolation::read_uncommitted;       // (Java)
+  std::size_t fetch_min_bytes = 1;                         // (Java)
+  std::size_t fetch_max_bytes = 52'428'800;                // per response (Java)
+  std::size_t partition_max_bytes = 1'048'576;             // per partition and response (Java)
+  Duration fetch_max_wait = std::chrono::milliseconds(500);  // broker waits for min bytes (Java)
+  std::size_t max_poll_records = 0;  // at most this many from one poll; 0: a whole fetched batch run
+
+  // Bytes of fetched and decompressed data held at most, what the application still holds included.
+  // One response more than this may arrive, so it is also the bound for what one Fetch asks for.
+  std::size_t prefetch_bytes = 67'108'864;  // librdkafka's default
+  std::size_t max_decompressed_batch_bytes = 134'217'728;  // a batch that unpacks to more is an error
+  bool check_crcs = true;                                  // (Java)
+  std::string rack;  // where this client is: reads from a replica there if the broker offers it
+};
+
+// Each returns an error that names the field and what it may be, or nothing.
+Failure check(const ClientConfig& config);
+Failure check(const ProducerConfig& config, const ClientConfig& client);
+Failure check(const ConsumerConfig& config);
+
+}  // namespace tern::kafka
+
+#endif  // TERN_CLIENT_KAFKA_CONFIG_H_
