@@ -303,7 +303,8 @@ void Fabric::see_end(Side& side) {
 void Fabric::cut(Side& sender, std::uint64_t keep_in_flight) {
   Pipe& pipe = sender.out;
   if (pipe.end != End::none) return;
-  const std::size_t keep = pipe.arrived + std::min<std::uint64_t>(keep_in_flight, pipe.size() - pipe.arrived);
+  const std::size_t in_flight = pipe.size() - pipe.arrived;
+  const std::size_t keep = pipe.arrived + std::min<std::uint64_t>(keep_in_flight, in_flight);
   pipe.bytes.resize(pipe.head + keep);
   std::size_t left = keep - pipe.arrived;
   std::size_t segments = 0;
