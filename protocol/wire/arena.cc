@@ -10,9 +10,11 @@ void* Arena::allocate_slow(std::size_t size, std::size_t align) {
   const std::size_t room = limit_ - reserved_;
   if (size > room || room - size < sizeof(Block) + align) return nullptr;
   const std::size_t need = size + sizeof(Block) + align;
-  // Doubling steps keep the number of blocks low; a large array gets a block of just its own size.
   const std::size_t step =
       newest_ == nullptr ? kFirstBlock : std::min(2 * newest_->size, kLargestStep);
+  // A large array gets a block of just its own size, and the block in use goes on being filled: so
+  // little is wasted. Small ones come from blocks that double, so there are few.
+  if (newest_ != nullptr && need > step / 8) return allocate_alone(need, align);
   const std::size_t total = std::min(std::max(need, step), room);
   void* memory = ::operator new(total, std::nothrow);
   if (memory == nullptr) return nullptr;
@@ -21,6 +23,15 @@ void* Arena::allocate_slow(std::size_t size, std::size_t align) {
   next_ = static_cast<std::byte*>(memory) + sizeof(Block);
   end_ = static_cast<std::byte*>(memory) + total;
   return allocate(size, align);
+}
+
+void* Arena::allocate_alone(std::size_t total, std::size_t align) {
+  void* memory = ::operator new(total, std::nothrow);
+  if (memory == nullptr) return nullptr;
+  newest_->previous = new (memory) Block{newest_->previous, total};
+  reserved_ += total;
+  std::byte* const start = static_cast<std::byte*>(memory) + sizeof(Block);
+  return start + ((0 - reinterpret_cast<std::uintptr_t>(start)) & (align - 1));
 }
 
 void Arena::reset() {

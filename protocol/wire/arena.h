@@ -70,6 +70,7 @@ class Arena {
   static constexpr std::size_t kLargestStep = std::size_t{32} * 1024;
 
   void* allocate_slow(std::size_t size, std::size_t align);
+  void* allocate_alone(std::size_t total, std::size_t align);
   void release(Block* keep);
   void swap(Arena& other) noexcept {
     std::swap(next_, other.next_);

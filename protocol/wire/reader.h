@@ -15,26 +15,11 @@
 #include <string>
 
 #include "protocol/wire/bytes.h"
+#include "protocol/wire/endian.h"
 #include "protocol/wire/errc.h"
 #include "protocol/wire/varint.h"
 
 namespace tern::wire {
-
-// Big-endian memory to a host integer and back; a single instruction where the processor has one.
-template <class U>
-constexpr U from_big_endian(const std::byte* p) {
-  U value = 0;
-  for (std::size_t i = 0; i < sizeof(U); ++i) {
-    value = static_cast<U>((value << (sizeof(U) > 1 ? 8 : 0)) | std::to_integer<U>(p[i]));
-  }
-  return value;
-}
-template <class U>
-constexpr void to_big_endian(std::byte* p, U value) {
-  for (std::size_t i = 0; i < sizeof(U); ++i) {
-    p[i] = static_cast<std::byte>((value >> (8 * (sizeof(U) - 1 - i))) & 0xffU);
-  }
-}
 
 // The first thing that went wrong, and where: the field's name and the offset at which its bytes
 // start.
@@ -146,7 +131,7 @@ class Reader {
       fail(Errc::end_of_input, field);
       return 0;
     }
-    const U value = from_big_endian<U>(next_);
+    const U value = load_be<U>(next_);
     next_ += sizeof(U);
     return value;
   }

@@ -15,7 +15,7 @@
 #include <span>
 
 #include "protocol/wire/bytes.h"
-#include "protocol/wire/reader.h"
+#include "protocol/wire/endian.h"
 #include "protocol/wire/varint.h"
 
 namespace tern::wire {
@@ -75,7 +75,7 @@ class Writer {
   template <class U>
   void fixed(U n) {
     assert(static_cast<std::size_t>(end_ - next_) >= sizeof(U));
-    to_big_endian(next_, n);
+    store_be(next_, n);
     next_ += sizeof(U);
   }
 
