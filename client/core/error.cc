@@ -41,7 +41,9 @@ class ClientCategory : public std::error_category {
 
 bool is_network_error(const std::error_code& code) {
   // A resolver's codes have a category of their own; a name that does not resolve now may do so later.
-  if (std::string_view(code.category().name()).starts_with("asio.")) return true;
+  // Not so asio's own form of system errors, of which users see operation_aborted only.
+  const std::string_view category = code.category().name();
+  if (category.starts_with("asio.") && category != "asio.system") return true;
   return code == std::errc::connection_refused || code == std::errc::connection_reset ||
          code == std::errc::connection_aborted || code == std::errc::broken_pipe ||
          code == std::errc::network_unreachable || code == std::errc::host_unreachable ||

@@ -138,6 +138,7 @@ class AsioNetwork::State final : public std::enable_shared_from_this<State> {
   // Listeners.
   Listener* find(ListenerId id);
   std::optional<tcp::endpoint> local_address(const Endpoint& endpoint, std::error_code& error);
+  bool bind_listener(const Endpoint& endpoint, tcp::acceptor& socket, std::error_code& error);
   void wait_accept(ListenerId id, Listener& listener);
   void pause_accept(ListenerId id, Listener& listener);
   void on_acceptable(ListenerId id);
@@ -465,7 +466,7 @@ void AsioNetwork::State::fail(LinkId id, std::error_code why) {
 
 void AsioNetwork::State::end(LinkId id, Slot& slot, std::error_code why) {
   slot.phase = Phase::closing;
-  slot.why = why;
+  slot.why = internal::plain(why);
   if (slot.socket) {
     std::error_code ignored;
     slot.socket->close(ignored);
@@ -602,12 +603,31 @@ std::optional<tcp::endpoint> AsioNetwork::State::local_address(const Endpoint& e
   }
   const auto results = resolver_.resolve(endpoint.host, std::to_string(endpoint.port),
                                          tcp::resolver::numeric_service, error);
-  if (error || results.empty()) return std::nullopt;
+  if (!error && results.empty()) error = std::make_error_code(std::errc::address_not_available);
+  if (error) return std::nullopt;
   // Of several the IPv4 address, for that is what clients that know one only would try.
   for (const auto& result : results) {
     if (result.endpoint().address().is_v4()) return result.endpoint();
   }
   return results.begin()->endpoint();
+}
+
+bool AsioNetwork::State::bind_listener(const Endpoint& endpoint, tcp::acceptor& socket,
+                                       std::error_code& error) {
+  const std::optional<tcp::endpoint> address = local_address(endpoint, error);
+  if (!address) return false;
+  const int descriptor = internal::open_socket(address->protocol(), error);
+  if (descriptor < 0) return false;
+  socket.assign(address->protocol(), descriptor, error);
+  if (error) {
+    internal::close_socket(descriptor);
+    return false;
+  }
+  std::error_code ignored;
+  socket.set_option(tcp::acceptor::reuse_address(true), ignored);
+  socket.bind(*address, error);
+  if (!error) socket.listen(tcp::acceptor::max_listen_connections, error);
+  return !error;
 }
 
 ListenerId AsioNetwork::State::listen(const Endpoint& endpoint, Acceptor& acceptor,
@@ -617,21 +637,12 @@ ListenerId AsioNetwork::State::listen(const Endpoint& endpoint, Acceptor& accept
     error = std::make_error_code(std::errc::operation_canceled);
     return {};
   }
-  const std::optional<tcp::endpoint> address = local_address(endpoint, error);
-  if (!address) return {};
-  const int descriptor = internal::open_socket(address->protocol(), error);
-  if (descriptor < 0) return {};
   tcp::acceptor socket(executor_.any());
-  socket.assign(address->protocol(), descriptor, error);
-  if (error) {
-    internal::close_socket(descriptor);
+  if (!bind_listener(endpoint, socket, error)) {
+    error = internal::plain(error);
     return {};
   }
   std::error_code ignored;
-  socket.set_option(tcp::acceptor::reuse_address(true), ignored);
-  socket.bind(*address, error);
-  if (!error) socket.listen(tcp::acceptor::max_listen_connections, error);
-  if (error) return {};
   if (bound != nullptr) *bound = internal::to_endpoint(socket.local_endpoint(ignored));
 
   std::uint32_t index = 0;

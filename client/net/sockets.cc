@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <asio/error.hpp>
 #include <asio/ip/address.hpp>
 #include <cerrno>
 #include <chrono>
@@ -47,6 +48,11 @@ Duration read_clock(clockid_t clock) {
 }
 
 }  // namespace
+
+std::error_code plain(const std::error_code& error) {
+  if (error.category() != asio::error::get_system_category()) return error;
+  return {error.value(), std::system_category()};
+}
 
 int open_socket(const asio::ip::tcp& protocol, std::error_code& error) {
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)

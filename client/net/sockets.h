@@ -18,6 +18,10 @@
 
 namespace tern::net::internal {
 
+// Asio gives system errors a category of its own, whose codes do not compare with std::errc; these are
+// turned into std::system_category. The resolver's categories stay.
+std::error_code plain(const std::error_code& error);
+
 // A new TCP socket, or -1 and `error`.
 int open_socket(const asio::ip::tcp& protocol, std::error_code& error);
 // The next connection waiting on `listener`, or -1 and `error` (would_block when there is none).
