@@ -98,7 +98,7 @@ load_cluster() {
 process() {
   local pid
   pid=$(cat "$1/pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$1/server.properties" || return 1
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$1/server.properties" || return 1
   echo "$pid"
 }
 
