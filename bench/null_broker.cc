@@ -492,8 +492,8 @@ bool Connection::fetch(const Request& request) {
   const auto holds = [&](const std::vector<Wanted>& list) {
     return chosen != nullptr && chosen >= list.data() && chosen < list.data() + list.size();
   };
-  std::stable_partition(topics.begin(), topics.end(),
-                        [&](const auto& topic) { return !holds(topic.second); });
+  std::partition(topics.begin(), topics.end(),
+                 [&](const auto& topic) { return !holds(topic.second); });
   for (const auto& topic : topics) {
     out_.add(topic.first);
     out_.add(static_cast<std::int32_t>(topic.second.size()));
