@@ -2,7 +2,7 @@
 # Apache Kafka on loopback ports, one or more nodes, each broker and controller in one.
 #
 #   kafka.sh install                              jars by Maven, once
-#   kafka.sh schemas                              prints the folder of Kafka's JSON message schemas
+#   kafka.sh clients-jar                          prints the path of Kafka's own client library
 #   kafka.sh start [--nodes N] [--port P] [--set KEY=VALUE]...   prints host:port,host:port,...
 #   kafka.sh stop [--port P]                      kills and removes everything (default: all clusters)
 #   kafka.sh status
@@ -37,15 +37,9 @@ install() {
   touch "$LIB/.complete"
 }
 
-schemas() {
+clients_jar() {
   install
-  local folder=$CACHE/kafka-$VERSION/schemas
-  if [[ ! -e $folder/.complete ]]; then
-    mkdir -p "$folder"
-    unzip -q -o -j "$LIB/kafka-clients-$VERSION.jar" 'common/message/*.json' -d "$folder"
-    touch "$folder/.complete"
-  fi
-  echo "$folder"
+  echo "$LIB/kafka-clients-$VERSION.jar"
 }
 
 # properties NODE: the configuration of one node.
@@ -210,7 +204,8 @@ case $command in
     done
     exit 0
     ;;
-  install | schemas | status) "$command" && exit 0 ;;
+  install | status) "$command" && exit 0 ;;
+  clients-jar) clients_jar && exit 0 ;;
 esac
 PORT=${PORT:-9092}
 if [[ $command == start ]]; then
