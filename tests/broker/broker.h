@@ -80,6 +80,7 @@ class KafkaBroker final : public Machine, public Acceptor {
 // Several machines driven as one.
 class MachineGroup : public Machine {
  public:
+  virtual ~MachineGroup() = default;
   void add(Machine& machine) { machines_.push_back(&machine); }
   void step(Now now) override;
   Time next_deadline() const override;
@@ -95,7 +96,7 @@ class EmbeddedKafka final : public MachineGroup {
  public:
   EmbeddedKafka(Network& network, int nodes = 1, ClusterConfig config = {},
                 std::string host = "127.0.0.1", std::uint16_t first_port = 0);
-  ~EmbeddedKafka();
+  ~EmbeddedKafka() override;
 
   std::error_code start();  // the first error, if any; what was started stays so
   void stop();

@@ -251,12 +251,12 @@ PartitionLog* KafkaCluster::log(std::string_view topic, std::int32_t partition) 
 
 void KafkaCluster::attach(std::int32_t id, const Endpoint& advertised, std::string rack,
                           KafkaBroker* broker) {
-  nodes_[id] = Node{id, advertised, std::move(rack), false, broker};
+  nodes_[id] = Node{id, advertised, std::move(rack), false, false, broker};
 }
 
 void KafkaCluster::detach(std::int32_t id) {
   Node& node = nodes_[id];
-  node.up = false;
+  node.up = node.listed = false;
   node.broker = nullptr;
 }
 
@@ -265,7 +265,9 @@ void KafkaCluster::set_advertised(std::int32_t id, const Endpoint& advertised) {
 }
 
 void KafkaCluster::set_up(std::int32_t id, bool up) {
-  nodes_[id].up = up;
+  Node& node = nodes_[id];
+  node.up = up;
+  node.listed = node.listed || up;
   changed();
 }
 
@@ -308,6 +310,7 @@ bool KafkaCluster::move_leader(std::string_view topic, std::int32_t partition, s
 }
 
 void KafkaCluster::elect_leaders() {
+  for (auto& [id, node] : nodes_) node.listed = node.up;
   each_partition([&](Partition& partition) {
     if (partition.leader < 0 || !nodes_.at(partition.leader).up) elect(partition);
   });

@@ -49,6 +49,7 @@ struct ClusterConfig {
   std::size_t max_fetch_sessions = 1000;        // per node; 0 plays a broker without sessions
   std::size_t pool_bytes = 64U << 20;           // frames kept for reuse
   TopicConfig topic_defaults;
+  bool cut_last_batch = true;                // Fetch answers end where max_bytes do, as a real broker's
   bool validate_records = true;              // false: only header and CRC, for throughput runs
   std::int16_t transaction_version = 2;      // finalized feature levels, as ApiVersions v3+ tells them
   std::int16_t metadata_version = 29;
@@ -84,6 +85,7 @@ struct Node {
   Endpoint advertised;
   std::string rack;
   bool up = false;
+  bool listed = false;  // Metadata names it; a node that has died stays so until the cluster has noticed
   KafkaBroker* broker = nullptr;
 };
 
@@ -131,7 +133,7 @@ class KafkaCluster {
   // Another node leads from now on, with the next epoch; it joins the replicas if it is none yet.
   bool move_leader(std::string_view topic, std::int32_t partition, std::int32_t node);
   // All connections of the node are reset and its port is closed. With `elect`, its partitions get
-  // another leader at once if a replica is up; otherwise they keep pointing at the dead node until
+  // another leader at once if a replica is up; otherwise Metadata goes on naming the dead node until
   // elect_leaders() or move_leader().
   void stop_node(std::int32_t id, bool elect = true);
   std::error_code start_node(std::int32_t id);

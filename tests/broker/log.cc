@@ -238,7 +238,9 @@ void PartitionLog::store(std::span<std::byte> records, const FrameRef& frame,
     batch.frame = segment_;
     batch.data = to;
   }
+  batch.position = end_position_;
   end_offset_ = batch.last_offset + 1;
+  end_position_ += batch.size;
   size_bytes_ += batch.size;
   batches_.push_back(std::move(batch));
 }
@@ -348,6 +350,7 @@ bool PartitionLog::delete_before(std::int64_t offset) {
 void PartitionLog::truncate(std::int64_t offset) {
   while (!batches_.empty() && batches_.back().last_offset >= offset) {
     size_bytes_ -= batches_.back().size;
+    end_position_ -= batches_.back().size;
     batches_.pop_back();
   }
   end_offset_ = batches_.empty() ? std::min(end_offset_, std::max(start_offset_, offset))

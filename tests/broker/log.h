@@ -51,6 +51,7 @@ struct StoredBatch {
   std::int64_t last_offset = 0;
   std::int64_t max_timestamp_ms = 0;
   std::int32_t leader_epoch = 0;
+  std::uint64_t position = 0;  // bytes of all batches that were ever stored before this one
   std::span<const std::byte> bytes() const { return {data, size}; }
 };
 
@@ -109,6 +110,7 @@ class PartitionLog {
   std::int64_t end_offset() const { return end_offset_; }      // of the next record
   std::int64_t high_watermark() const { return end_offset_; }  // replication takes no time here
   std::size_t size_bytes() const { return size_bytes_; }
+  std::uint64_t end_position() const { return end_position_; }  // as StoredBatch::position, of the next
 
   // Batches in order; index 0 is the oldest one kept.
   const std::deque<StoredBatch>& batches() const { return batches_; }
@@ -177,6 +179,7 @@ class PartitionLog {
   std::int64_t start_offset_ = 0;
   std::int64_t end_offset_ = 0;
   std::size_t size_bytes_ = 0;
+  std::uint64_t end_position_ = 0;
   std::map<std::int32_t, std::int64_t> epoch_starts_;
   std::unordered_map<std::int64_t, Producer> producers_;
 };
