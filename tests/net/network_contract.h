@@ -447,18 +447,22 @@ TEST_P(NetworkContract, CloseFromStepAndFromCompletions) {
 }
 
 TEST_P(NetworkContract, PausedLinksHearNothing) {
+  // Before it is open: a network may ask for read space at once, and need not fill it.
+  server.on_new = [](TestLink& link) { link.read_bytes = 10; };
   TestLink& link = connect();
   accepted().at_read = [&] {
     server.call([&] { world->server().pause_read(accepted().id, true); });
   };
-  accepted().read_bytes = 10;
   link.send(pattern(35));
-  for (int round = 1; round <= 4; ++round) {
-    EXPECT_TRUE(run_until([&] { return accepted().reads == round; }));
+  int round = 0;
+  while (accepted().received.size() < 35) {
+    ++round;
+    ASSERT_TRUE(run_until([&] { return accepted().reads == round; }));
     world->settle();
-    EXPECT_EQ(accepted().reads, round);
+    ASSERT_EQ(accepted().reads, round);
     server.call([&] { world->server().pause_read(accepted().id, false); });
   }
+  EXPECT_GE(round, 4);
   EXPECT_EQ(accepted().received, pattern(35));
   server.call([&] { world->server().pause_read(accepted().id, false); });  // nothing to undo
 }

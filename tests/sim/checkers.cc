@@ -33,8 +33,8 @@ void check_record(const Sent& sent, const std::vector<const Stored*>& places,
     return;
   }
   if (sent.outcome == Outcome::not_written) {
-    problems.add("dishonest", name(sent) + " is in the log at " +
-                                  at(places[0]->partition, places[0]->offset));
+    problems.add("dishonest",
+                 name(sent) + " is in the log at " + at(places[0]->partition, places[0]->offset));
   }
   if (rules.exactly_once && places.size() > 1) {
     problems.add("duplicate", name(sent) + " is in the log at " +
@@ -48,14 +48,14 @@ void check_record(const Sent& sent, const std::vector<const Stored*>& places,
                                   at(place->partition, place->offset));
     }
     if (sent.partition >= 0 && place->partition != sent.partition) {
-      problems.add("wrong-partition", name(sent) + " is in the log at " +
-                                          at(place->partition, place->offset));
+      problems.add("wrong-partition",
+                   name(sent) + " is in the log at " + at(place->partition, place->offset));
     }
     right_place = right_place || place->offset == sent.offset;
   }
   if (!right_place && !rules.may_lose) {
-    problems.add("wrong-offset", name(sent) + " is in the log at " +
-                                     at(places[0]->partition, places[0]->offset));
+    problems.add("wrong-offset",
+                 name(sent) + " is in the log at " + at(places[0]->partition, places[0]->offset));
   }
 }
 
@@ -94,10 +94,14 @@ std::uint64_t checksum(std::string_view bytes, std::uint64_t h) {
 
 const char* to_string(Outcome outcome) {
   switch (outcome) {
-    case Outcome::pending: return "pending";
-    case Outcome::ok: return "ok";
-    case Outcome::not_written: return "not written";
-    case Outcome::maybe_written: return "maybe written";
+    case Outcome::pending:
+      return "pending";
+    case Outcome::ok:
+      return "ok";
+    case Outcome::not_written:
+      return "not written";
+    case Outcome::maybe_written:
+      return "maybe written";
   }
   return "?";
 }
@@ -121,7 +125,8 @@ Problems CallLedger::check() const {
     if (call.completions == 0) {
       problems.add("call-never", what);
     } else {
-      problems.add("call-twice", what + " completed " + std::to_string(call.completions) + " times");
+      problems.add("call-twice",
+                   what + " completed " + std::to_string(call.completions) + " times");
     }
   }
   return problems.all();
@@ -138,8 +143,8 @@ Problems check_produced(const std::vector<Sent>& sent, const std::vector<Stored>
     if (position.contains(record.id)) {
       places[record.id].push_back(&record);
     } else {
-      problems.add("content", "nobody sent what is in the log at " +
-                                  at(record.partition, record.offset));
+      problems.add("content",
+                   "nobody sent what is in the log at " + at(record.partition, record.offset));
     }
   }
   for (const Sent& record : sent) check_record(record, places[record.id], rules, problems);
@@ -165,8 +170,8 @@ void ConsumeChecker::received(std::int32_t partition, std::int64_t offset, std::
   Run& run = p.runs.back();
   const std::int64_t least = run.seen.empty() ? run.from : run.seen.back().offset + 1;
   if (offset < least) {
-    early_.add("nonmonotonic-poll", at(partition, offset) + " came when " + at(partition, least) +
-                                        " or later was next");
+    early_.add("nonmonotonic-poll",
+               at(partition, offset) + " came when " + at(partition, least) + " or later was next");
   }
   run.seen.push_back({offset, id, sum});
 }

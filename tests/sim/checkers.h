@@ -1,6 +1,7 @@
 // What must hold after a run, whatever went wrong in it. Checkers know neither engine nor broker: a
-// scenario tells them what the user saw and what the broker's log holds, in plain structs. Each returns
-// or collects problems as sentences that begin with the name of the broken rule; none means all is well.
+// scenario tells them what the user saw and what the broker's log holds, in plain structs. Each
+// returns or collects problems as sentences that begin with the name of the broken rule; none means
+// all is well.
 #ifndef TERN_TESTS_SIM_CHECKERS_H_
 #define TERN_TESTS_SIM_CHECKERS_H_
 
@@ -72,8 +73,8 @@ const char* to_string(Outcome outcome);
 
 // One record that the user sent, in the order of sending.
 struct Sent {
-  std::uint64_t id = 0;         // unique in the run
-  std::uint32_t producer = 0;   // order holds among records of one producer
+  std::uint64_t id = 0;        // unique in the run
+  std::uint32_t producer = 0;  // order holds among records of one producer
   Outcome outcome = Outcome::pending;
   std::int32_t partition = -1;  // as sent or reported; -1: unknown
   std::int64_t offset = -1;     // as reported; -1: unknown
@@ -94,31 +95,33 @@ struct ProduceRules {
   bool may_lose = false;     // acks = 0, or a log that was cut back: "ok" does not promise anything
 };
 
-// "lost-write": acknowledged, but not in the log. "duplicate": in the log twice. "dishonest": said to be
-// not written, but in the log. "order": overtaken in its partition. "content": other bytes than were
-// sent, or bytes that nobody sent. "wrong-offset", "wrong-partition": the report is not where it is.
-// "call-never": still pending.
+// "lost-write": acknowledged, but not in the log. "duplicate": in the log twice. "dishonest": said
+// to be not written, but in the log. "order": overtaken in its partition. "content": other bytes
+// than were sent, or bytes that nobody sent. "wrong-offset", "wrong-partition": the report is not
+// where it is. "call-never": still pending.
 Problems check_produced(const std::vector<Sent>& sent, const std::vector<Stored>& stored,
                         const ProduceRules& rules);
 
 // --- consuming
 
 // Watches one assigned consumer. Positions move by the log; what it is given has to be what the log
-// holds there. The log is what was stored up to now, so check it late: records are kept until finish().
+// holds there. The log is what was stored up to now, so check it late: records are kept until
+// finish().
 class ConsumeChecker {
  public:
-  // The next record of this partition has to be the first one in the log at or after `offset`, which
-  // is where a consumer that starts (or seeks) is. Anything delivered before counts no more.
+  // The next record of this partition has to be the first one in the log at or after `offset`,
+  // which is where a consumer that starts (or seeks) is. Anything delivered before counts no more.
   void start(std::int32_t partition, std::int64_t offset);
   void stop(std::int32_t partition);  // no longer assigned: a record that comes is a problem
-  void received(std::int32_t partition, std::int64_t offset, std::uint64_t id, std::uint64_t checksum);
+  void received(std::int32_t partition, std::int64_t offset, std::uint64_t id,
+                std::uint64_t checksum);
   // How many records have come.
   std::uint64_t count() const { return count_; }
   std::int64_t next_offset(std::int32_t partition) const;
 
-  // "nonmonotonic-poll": an offset again or backwards. "poll-skip": records of the log left out. "content":
-  // not what the log holds there. "unassigned": a partition nobody asked for. With `to_the_end`,
-  // "unseen": the end of the log was not reached.
+  // "nonmonotonic-poll": an offset again or backwards. "poll-skip": records of the log left out.
+  // "content": not what the log holds there. "unassigned": a partition nobody asked for. With
+  // `to_the_end`, "unseen": the end of the log was not reached.
   Problems finish(const std::vector<Stored>& log, bool to_the_end) const;
 
  private:

@@ -25,7 +25,8 @@ struct Produced : testing::Test {
     for (std::uint64_t id = 0; id < 10; ++id) {
       const auto partition = static_cast<std::int32_t>(id % 2);
       const auto offset = static_cast<std::int64_t>(id / 2);
-      sent.push_back({id, static_cast<std::uint32_t>(id / 5), Outcome::ok, partition, offset, 100 + id});
+      sent.push_back(
+          {id, static_cast<std::uint32_t>(id / 5), Outcome::ok, partition, offset, 100 + id});
       stored.push_back({id, partition, offset, 100 + id});
     }
   }

@@ -117,8 +117,7 @@ void Fabric::connect(Side& side) {
   const bool refuse = rng_.chance(plan_.refuse_p);
   if (refuse) count(Fault::refuse);
   if (!host.up || listener == host.listeners.end() || refuse) {
-    return fail(side, Stage::tcp, code(std::errc::connection_refused),
-                world_.time() + transit());
+    return fail(side, Stage::tcp, code(std::errc::connection_refused), world_.time() + transit());
   }
   accept(side, side.peer_host, *listener);
 }

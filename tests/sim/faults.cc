@@ -15,21 +15,36 @@ double ms(Duration duration) { return static_cast<double>(duration.count()) / 1e
 
 const char* to_string(Fault fault) {
   switch (fault) {
-    case Fault::split_read: return "split_read";
-    case Fault::split_write: return "split_write";
-    case Fault::full_buffer: return "full_buffer";
-    case Fault::delay: return "delay";
-    case Fault::clog: return "clog";
-    case Fault::partition: return "partition";
-    case Fault::reset: return "reset";
-    case Fault::reset_reply: return "reset_reply";
-    case Fault::silence: return "silence";
-    case Fault::refuse: return "refuse";
-    case Fault::connect_timeout: return "connect_timeout";
-    case Fault::dns: return "dns";
-    case Fault::slow_host: return "slow_host";
-    case Fault::crash: return "crash";
-    case Fault::kCount: break;
+    case Fault::split_read:
+      return "split_read";
+    case Fault::split_write:
+      return "split_write";
+    case Fault::full_buffer:
+      return "full_buffer";
+    case Fault::delay:
+      return "delay";
+    case Fault::clog:
+      return "clog";
+    case Fault::partition:
+      return "partition";
+    case Fault::reset:
+      return "reset";
+    case Fault::reset_reply:
+      return "reset_reply";
+    case Fault::silence:
+      return "silence";
+    case Fault::refuse:
+      return "refuse";
+    case Fault::connect_timeout:
+      return "connect_timeout";
+    case Fault::dns:
+      return "dns";
+    case Fault::slow_host:
+      return "slow_host";
+    case Fault::crash:
+      return "crash";
+    case Fault::kCount:
+      break;
   }
   return "?";
 }

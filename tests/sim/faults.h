@@ -1,5 +1,5 @@
-// FaultPlan: what goes wrong in one run, drawn from its seed. Swarm style: each kind is off in half of the
-// runs, else its strength is drawn too, so that runs differ in kind and not only in luck.
+// FaultPlan: what goes wrong in one run, drawn from its seed. Swarm style: each kind is off in half
+// of the runs, else its strength is drawn too, so that runs differ in kind and not only in luck.
 #ifndef TERN_TESTS_SIM_FAULTS_H_
 #define TERN_TESTS_SIM_FAULTS_H_
 
@@ -38,9 +38,9 @@ struct FaultPlan {
   Duration latency = std::chrono::microseconds(100);  // one way, always
   Duration delay_mean{0};                             // added to it, exponentially distributed
   double delay_p = 0;                                 // for this share of the segments
-  std::uint64_t read_max = 0;      // largest read in bytes; 0: no limit
-  std::uint64_t write_max = 0;     // largest write in bytes; 0: no limit
-  std::size_t buffer_bytes = 256 * 1024;  // what a connection holds in one direction
+  std::uint64_t read_max = 0;                         // largest read in bytes; 0: no limit
+  std::uint64_t write_max = 0;                        // largest write in bytes; 0: no limit
+  std::size_t buffer_bytes = 256 * 1024;              // what a connection holds in one direction
   double reset_connection_p = 0;   // cut at a byte drawn when the connection is made
   double silent_connection_p = 0;  // silent from a byte drawn when the connection is made
   Duration reset_every{0};         // mean time between cuts of some connection
@@ -50,12 +50,12 @@ struct FaultPlan {
   double refuse_p = 0;
   double connect_timeout_p = 0;
   double dns_p = 0;
-  Duration step_delay{0};          // steps come up to this late
-  Duration crash_every{0};         // mean time between crashes; the scenario brings hosts down
-  Duration down_mean{0};           // and up again after this
+  Duration step_delay{0};   // steps come up to this late
+  Duration crash_every{0};  // mean time between crashes; the scenario brings hosts down
+  Duration down_mean{0};    // and up again after this
   // How the driver behaves within the contract, not faults.
-  bool eager_read_space = true;    // asks for read space before there are bytes, as a proactor does
-  std::uint64_t burst = 1;         // reads before a step may run
+  bool eager_read_space = true;  // asks for read space before there are bytes, as a proactor does
+  std::uint64_t burst = 1;       // reads before a step may run
 
   static FaultPlan none() { return {}; }
   static FaultPlan draw(Rng rng);

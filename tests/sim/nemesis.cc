@@ -58,8 +58,8 @@ void Fabric::nemesis(Event kind) {
       tick(kind, plan_.partition_every);
       if (from == to) return;
       const bool both = nemesis_rng_.chance(0.5);
-      const Time until = world_.time() + nemesis_rng_.exponential(plan_.partition_mean,
-                                                                  std::chrono::minutes(1));
+      const Time until =
+          world_.time() + nemesis_rng_.exponential(plan_.partition_mean, std::chrono::minutes(1));
       block(hosts_[from].name, hosts_[to].name, true);
       world_.schedule(until, *this, kUnblock, from, to);
       if (both) {
@@ -68,7 +68,8 @@ void Fabric::nemesis(Event kind) {
       }
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 

@@ -24,7 +24,8 @@ Fabric::~Fabric() { world_.forget(*this); }
 
 void Fabric::on_event(std::uint32_t kind, std::uint64_t a, std::uint64_t b) {
   switch (kind) {
-    case kStep: return run_step(static_cast<std::uint32_t>(a));
+    case kStep:
+      return run_step(static_cast<std::uint32_t>(a));
     case kTimer:
       if (hosts_[a].timer_at == world_.time() && b == hosts_[a].timer_sequence) {
         on_timer(static_cast<std::uint32_t>(a));
@@ -33,10 +34,14 @@ void Fabric::on_event(std::uint32_t kind, std::uint64_t a, std::uint64_t b) {
     case kResetTick:
     case kReplyTick:
     case kClogTick:
-    case kPartitionTick: return nemesis(static_cast<Event>(kind));
-    case kUnclog: return unstall();
-    case kUnblock: return unblock(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b));
-    default: break;
+    case kPartitionTick:
+      return nemesis(static_cast<Event>(kind));
+    case kUnclog:
+      return unstall();
+    case kUnblock:
+      return unblock(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b));
+    default:
+      break;
   }
   Side& side = sides_[a & 0xffffffffu];
   if (side.generation == a >> 32) link_event(kind, side);
@@ -44,19 +49,29 @@ void Fabric::on_event(std::uint32_t kind, std::uint64_t a, std::uint64_t b) {
 
 void Fabric::link_event(std::uint32_t kind, Side& side) {
   switch (kind) {
-    case kResolve: return resolve(side);
-    case kConnect: return connect(side);
-    case kConnected: return connected(side);
+    case kResolve:
+      return resolve(side);
+    case kConnect:
+      return connect(side);
+    case kConnected:
+      return connected(side);
     case kFailed:
       if (side.state == State::connecting) finish(side, side.stage, side.why, End::none);
       return;
-    case kArrive: return arrive(side);
-    case kRead: return read(side);
-    case kWrite: return gather(side);
-    case kWritten: return written(side);
-    case kEnd: return end_arrives(side);
-    case kClosed: return closed(side);
-    default: return;
+    case kArrive:
+      return arrive(side);
+    case kRead:
+      return read(side);
+    case kWrite:
+      return gather(side);
+    case kWritten:
+      return written(side);
+    case kEnd:
+      return end_arrives(side);
+    case kClosed:
+      return closed(side);
+    default:
+      return;
   }
 }
 
@@ -187,12 +202,17 @@ Network::~Network() {
   fabric_.hosts_[index_].network = nullptr;
 }
 
-void Network::attach(Machine* machine) {
+void Network::attach(Machine& machine) {
+  detach();
+  fabric_.hosts_[index_].machine = &machine;
+  fabric_.touch(index_, true);
+}
+
+void Network::detach() {
   Fabric::Host& host = fabric_.hosts_[index_];
-  host.machine = machine;
+  host.machine = nullptr;
   host.timer_at = kNever;
   ++host.timer_sequence;
-  if (machine) fabric_.touch(index_, true);
 }
 
 LinkId Network::open(const Endpoint& endpoint, Link& link) {
@@ -254,8 +274,7 @@ void Network::wake() { fabric_.touch(index_, !fabric_.hosts_[index_].inside); }
 void Network::crash(bool quiet) {
   Fabric::Host& host = fabric_.hosts_[index_];
   fabric_.world_.trace("%s crashes%s", host.name.c_str(), quiet ? " quietly" : "");
-  host.machine = nullptr;
-  host.timer_at = kNever;
+  detach();
   host.up = false;
   host.quiet = quiet;
   for (Fabric::Listener& listener : host.listeners) listener.acceptor = nullptr;
@@ -285,8 +304,8 @@ void Network::up() {
 }
 
 std::size_t Network::links() const {
-  return static_cast<std::size_t>(std::count_if(
-      fabric_.sides_.begin(), fabric_.sides_.end(), [this](const Fabric::Side& side) {
+  return static_cast<std::size_t>(
+      std::count_if(fabric_.sides_.begin(), fabric_.sides_.end(), [this](const Fabric::Side& side) {
         return side.host == index_ && side.state != Fabric::State::free &&
                side.state != Fabric::State::gone;
       }));

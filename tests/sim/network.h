@@ -1,15 +1,15 @@
-// A network in memory, with faults. Fabric: all hosts, connections and faults of a world. Network: the
-// port of one host, as the machine that runs there sees it; it drives that machine as the driver on
-// real sockets does: after the events of a moment step(), then run_completions(), and step() again at
-// next_deadline() or after wake().
+// A network in memory, with faults. Fabric: all hosts, connections and faults of a world. Network:
+// the port of one host, as the machine that runs there sees it; it drives that machine as the
+// driver on real sockets does: after the events of a moment step(), then run_completions(), and
+// step() again at next_deadline() or after wake().
 //
-// What a machine does against the rules of ports.h is reported as a violation of the world: empty read
-// space, memory changed between gather() and on_written() or between read_space() and on_read(), a
-// link opened twice, an id of somebody else's, waking up over and over without need.
+// What a machine does against the rules of ports.h is reported as a violation of the world: empty
+// read space, memory changed between gather() and on_written() or between read_space() and
+// on_read(), a link opened twice, an id of somebody else's, waking up over and over without need.
 //
-// One thread. Lifetimes: World, then Fabric, then Networks, each longer than the next; a Network must
-// live as long as its machine uses it. A link must live until its on_closed(), or until its host crashed
-// or its Network was destroyed, after which it is not touched any more.
+// One thread. Lifetimes: World, then Fabric, then Networks, each longer than the next; a Network
+// must live as long as its machine uses it. A link must live until its on_closed(), or until its
+// host crashed or its Network was destroyed, after which it is not touched any more.
 #ifndef TERN_TESTS_SIM_NETWORK_H_
 #define TERN_TESTS_SIM_NETWORK_H_
 
@@ -44,8 +44,8 @@ class Fabric final : private World::Target {
   const FaultCounts& counts() const { return counts_; }
   void count(Fault fault) { ++counts_[fault]; }
 
-  // Ends all faults: paths open, silent connections are cut or speak again, nothing new is drawn. What
-  // was cut stays cut. Bytes still come in pieces, which is no fault.
+  // Ends all faults: paths open, silent connections are cut or speak again, nothing new is drawn.
+  // What was cut stays cut. Bytes still come in pieces, which is no fault.
   void heal();
 
   // Faults by hand, for tests and scenarios. Hosts by name.
@@ -53,10 +53,10 @@ class Fabric final : private World::Target {
   void set_alias(const std::string& name, const std::string& host);
   void block(const std::string& from, const std::string& to, bool blocked);  // one direction
   void clog(const std::string& from, const std::string& to, Duration period);
-  void reset(LinkId id);                            // both sides learn of it
+  void reset(LinkId id);  // both sides learn of it
   // The stream that the side `id` sends ends in a reset `bytes` after what it has written so far.
   void reset_after(LinkId id, std::uint64_t bytes);
-  void silence(LinkId id);                          // nothing arrives any more, in both directions
+  void silence(LinkId id);  // nothing arrives any more, in both directions
   // For each connection that is made from now on: the n-th byte of the client's (0) or the server's
   // (1) stream is the first one that is lost, in a reset. kNoCut ends it.
   static constexpr std::uint64_t kNoCut = ~std::uint64_t{0};
@@ -69,8 +69,25 @@ class Fabric final : private World::Target {
   friend class Network;
 
   enum Event : std::uint32_t {
-    kResolve, kConnect, kConnected, kFailed, kAccepted, kArrive, kRead, kWrite, kWritten, kEnd,
-    kClosed, kStep, kTimer, kResetTick, kReplyTick, kClogTick, kPartitionTick, kUnclog, kUnblock
+    kResolve,
+    kConnect,
+    kConnected,
+    kFailed,
+    kAccepted,
+    kArrive,
+    kRead,
+    kWrite,
+    kWritten,
+    kEnd,
+    kClosed,
+    kStep,
+    kTimer,
+    kResetTick,
+    kReplyTick,
+    kClogTick,
+    kPartitionTick,
+    kUnclog,
+    kUnblock
   };
   // gone: on_closed() is over, but what it sent may still be under way to the other side.
   enum class State : std::uint8_t { free, connecting, open, closing, gone };
@@ -82,20 +99,20 @@ class Fabric final : private World::Target {
   };
   // Bytes on their way from one side to the other.
   struct Pipe {
-    std::vector<std::byte> bytes;   // from head: first those that have arrived, then those under way
+    std::vector<std::byte> bytes;  // from head: first those that have arrived, then those under way
     std::size_t head = 0;
     std::size_t arrived = 0;
-    std::deque<Segment> segments;   // under way
-    Time last_at{};                 // arrivals keep their order
-    std::uint64_t total = 0;        // ever accepted
+    std::deque<Segment> segments;  // under way
+    Time last_at{};                // arrivals keep their order
+    std::uint64_t total = 0;       // ever accepted
     std::uint64_t cut_at = kNoCut;
     std::uint64_t silent_at = kNoCut;
     bool silent = false;
-    End end = End::none;            // comes after the bytes
+    End end = End::none;  // comes after the bytes
     bool end_scheduled = false;
     bool end_arrived = false;
     bool arrive_scheduled = false;
-    bool stalled = false;           // an arrival met a blocked path
+    bool stalled = false;  // an arrival met a blocked path
     std::size_t size() const { return bytes.size() - head; }
   };
   struct Side {
@@ -106,24 +123,24 @@ class Fabric final : private World::Target {
     std::uint32_t peer = 0;             // index of the other side
     std::uint32_t peer_generation = 0;  // 0: none (yet)
     std::uint32_t peer_host = 0;
-    bool accepted = false;              // the server's side
-    bool zombie = false;                // its host went down without a word
+    bool accepted = false;  // the server's side
+    bool zombie = false;    // its host went down without a word
     Link* link = nullptr;
     Endpoint target;
-    Stage stage = Stage::dns;           // of on_closed()
+    Stage stage = Stage::dns;  // of on_closed()
     std::error_code why;
     int syn_tries = 0;
     bool paused = false;
     bool read_scheduled = false;
-    bool armed = false;                 // read_space() was called, on_read() is owed
+    bool armed = false;  // read_space() was called, on_read() is owed
     std::span<std::byte> space;
     std::uint64_t space_hash = 0;
-    bool write_wanted = false;          // before it was open
+    bool write_wanted = false;  // before it was open
     bool write_scheduled = false;
-    bool writing = false;               // gather() was called, on_written() is owed
+    bool writing = false;  // gather() was called, on_written() is owed
     bool write_blocked = false;
     std::vector<BufferList::Piece> pieces;
-    std::size_t write_size = 0;         // of the pieces, how much is to go
+    std::size_t write_size = 0;  // of the pieces, how much is to go
     std::uint64_t write_hash = 0;
     Pipe out;
   };
@@ -147,7 +164,7 @@ class Fabric final : private World::Target {
     // Against hot loops.
     std::uint64_t idle_steps_ms = 0, idle_steps_s = 0;
     std::int64_t idle_ms = 0, idle_s = 0;
-    bool busy = false;      // a link event or a call from outside since the last step
+    bool busy = false;  // a link event or a call from outside since the last step
   };
 
   void on_event(std::uint32_t kind, std::uint64_t a, std::uint64_t b) override;
@@ -240,14 +257,17 @@ class Fabric final : private World::Target {
 
 class Network final : public tern::Network {
  public:
-  // `host` is the name others connect to. Each host once per fabric, unless the former is destroyed.
+  // `host` is the name others connect to. Each host once per fabric, unless the former is
+  // destroyed.
   Network(Fabric& fabric, const std::string& host);
   ~Network();
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
 
-  // The machine to drive, from now on. Null: none; links live on unattended.
-  void attach(Machine* machine);
+  // The machine to drive, from now on.
+  void attach(Machine& machine);
+  // No machine any more, as before attach(): links live on, but nothing makes a step.
+  void detach();
 
   LinkId open(const Endpoint& endpoint, Link& link) override;
   void close(LinkId id) override;
@@ -263,16 +283,16 @@ class Network final : public tern::Network {
   const std::string& host() const { return fabric_.hosts_[index_].name; }
   Fabric& fabric() { return fabric_; }
 
-  // The power is gone: nothing here gets a call any more, listeners and links are forgotten, the machine
-  // is detached. Peers see a reset, or nothing at all if `quiet` (until it is up again).
+  // The power is gone: nothing here gets a call any more, listeners and links are forgotten, the
+  // machine is detached. Peers see a reset, or nothing at all if `quiet` (until it is up again).
   void crash(bool quiet = false);
-  // The process lives but its network is taken down and up: every link here gets on_closed(), listeners
-  // stay but cannot be reached. As for a broker object that survives its own restart.
+  // The process lives but its network is taken down and up: every link here gets on_closed(),
+  // listeners stay but cannot be reached. As for a broker object that survives its own restart.
   void down(bool quiet = false);
   void up();
   bool is_up() const { return fabric_.hosts_[index_].up; }
 
-  std::size_t links() const;            // not yet closed
+  std::size_t links() const;  // not yet closed
   std::uint64_t steps() const { return steps_; }
   // How many steps that nothing called for one may ask for; above it, a violation.
   void set_hot_loop_limits(std::uint64_t per_ms, std::uint64_t per_second) {

@@ -18,10 +18,14 @@ using std::chrono::seconds;
 struct Pair {
   explicit Pair(std::uint64_t seed, const FaultPlan& plan = FaultPlan::none(),
                 std::uint64_t bytes = 10'000)
-      : world(seed), fabric(world, plan), server_net(fabric, "s"), client_net(fabric, "c"),
-        server(std::make_unique<EchoServer>(server_net, 7)), client(client_net, {"s", 7}, bytes) {
-    server_net.attach(server.get());
-    client_net.attach(&client);
+      : world(seed),
+        fabric(world, plan),
+        server_net(fabric, "s"),
+        client_net(fabric, "c"),
+        server(std::make_unique<EchoServer>(server_net, 7)),
+        client(client_net, {"s", 7}, bytes) {
+    server_net.attach(*server);
+    client_net.attach(client);
   }
   bool run(Duration limit = minutes(5)) {
     client.start();
@@ -122,8 +126,7 @@ TEST(SimNetwork, ScribbledReadSpaceIsReported) {
   Pair pair(1);
   pair.client.sin = Sin::scribbled_read_space;
   EXPECT_FALSE(pair.run());
-  EXPECT_NE(pair.problems().find("changed before on_read()"), std::string::npos)
-      << pair.problems();
+  EXPECT_NE(pair.problems().find("changed before on_read()"), std::string::npos) << pair.problems();
 }
 
 TEST(SimNetwork, HotLoopIsReported) {
@@ -160,7 +163,7 @@ TEST(SimNetwork, UnknownHost) {
 TEST(SimNetwork, ClosedPortRefuses) {
   Pair pair(1);
   StreamClient other(pair.client_net, {"s", 8}, 10);
-  pair.client_net.attach(&other);
+  pair.client_net.attach(other);
   other.start();
   pair.world.run_for(milliseconds(100));
   EXPECT_GT(other.closes, 0u);
@@ -317,7 +320,7 @@ TEST(SimNetwork, CrashIsSeenByThePeerAndNotByTheDead) {
     EXPECT_FALSE(pair.client.done());
     pair.server_net.up();
     pair.server = std::make_unique<EchoServer>(pair.server_net, 7);
-    pair.server_net.attach(pair.server.get());
+    pair.server_net.attach(*pair.server);
     EXPECT_TRUE(pair.run(minutes(1))) << quiet;
   }
 }

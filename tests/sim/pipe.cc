@@ -55,7 +55,7 @@ void Fabric::gather(Side& side) {
   }
   if (side.state != State::open || scratch_.bytes() == 0) return;
   side.pieces.assign(scratch_.pieces().begin(), scratch_.pieces().end());
-  side.write_size = scratch_.bytes();
+  side.write_size = std::min(scratch_.bytes(), plan_.buffer_bytes);
   if (plan_.write_max > 0) {
     const std::size_t most = rng_.log_between(1, plan_.write_max);
     if (most < side.write_size) {
@@ -70,11 +70,13 @@ void Fabric::gather(Side& side) {
   schedule(pending ? world_.time() + transit() : world_.time(), kWritten, side);
 }
 
-// The bytes that are to go in full, the rest by samples.
+// The bytes that are to go in full, of the rest samples of the next pieces.
 std::uint64_t Fabric::hash_pieces(const Side& side) const {
   std::uint64_t h = 0x243f6a8885a308d3u;
   std::size_t left = side.write_size;
+  int samples = 8;
   for (const BufferList::Piece& piece : side.pieces) {
+    if (left == 0 && samples-- == 0) break;
     const std::size_t whole = std::min(left, piece.size);
     h = hash_bytes(piece.data, whole, h);
     h = hash_ends(static_cast<const std::byte*>(piece.data) + whole, piece.size - whole, h);
@@ -91,7 +93,7 @@ void Fabric::written(Side& side) {
     return;
   }
   std::size_t n = side.write_size;
-  const Side* peer = peer_of(side);
+  Side* peer = peer_of(side);
   const bool receiving = peer && (peer->state == State::open || peer->state == State::connecting) &&
                          side.out.end == End::none;
   if (receiving) {
@@ -104,11 +106,15 @@ void Fabric::written(Side& side) {
     }
     n = std::min(n, room);
     take_bytes(side, n);
-  }  // else the bytes go nowhere, and the end of the connection is on its way
+  } else if (peer && peer->state == State::gone && peer->out.end == End::eof) {
+    // The peer has closed, and answers what is written to it nevertheless with a reset.
+    peer->out.end = End::reset;
+    schedule(std::max(peer->out.last_at, world_.time() + transit()), kEnd, *peer);
+  }
   side.writing = false;
   world_.note(n);
-  world_.trace("%s link %u wrote %zu of %zu bytes%s", hosts_[side.host].name.c_str(), side.index,
-               n, side.write_size, receiving ? "" : " to nobody");
+  world_.trace("%s link %u wrote %zu of %zu bytes%s", hosts_[side.host].name.c_str(), side.index, n,
+               side.write_size, receiving ? "" : " to nobody");
   {
     Inside inside(hosts_[side.host]);
     side.link->on_written(n, world_.now());
@@ -123,7 +129,8 @@ void Fabric::take_bytes(Side& side, std::size_t n) {
   const std::uint64_t before_cut = pipe.cut_at - std::min(pipe.cut_at, pipe.total);
   const auto kept = static_cast<std::size_t>(std::min<std::uint64_t>(n, before_cut));
   if (pipe.head > 4096 && pipe.head > pipe.size()) {
-    pipe.bytes.erase(pipe.bytes.begin(), pipe.bytes.begin() + static_cast<std::ptrdiff_t>(pipe.head));
+    pipe.bytes.erase(pipe.bytes.begin(),
+                     pipe.bytes.begin() + static_cast<std::ptrdiff_t>(pipe.head));
     pipe.head = 0;
   }
   std::size_t left = kept;
@@ -320,7 +327,8 @@ void Fabric::cut(Side& sender, std::uint64_t keep_in_flight) {
 
 bool Fabric::path_blocked(std::uint32_t from, std::uint32_t to) const {
   if (!blocked_.empty()) {
-    if (const auto it = blocked_.find({from, to}); it != blocked_.end() && it->second > 0) return true;
+    if (const auto it = blocked_.find({from, to}); it != blocked_.end() && it->second > 0)
+      return true;
   }
   if (!clogged_.empty()) {
     if (const auto it = clogged_.find({from, to}); it != clogged_.end()) {

@@ -1,5 +1,5 @@
-// Rng: the simulator's source of chance. The same seed gives the same numbers on every machine and with
-// every standard library, which the distributions of <random> do not promise.
+// Rng: the simulator's source of chance. The same seed gives the same numbers on every machine and
+// with every standard library, which the distributions of <random> do not promise.
 #ifndef TERN_TESTS_SIM_RANDOM_H_
 #define TERN_TESTS_SIM_RANDOM_H_
 
@@ -78,8 +78,8 @@ class Rng {
     return ns >= static_cast<double>(cap.count()) ? cap : Duration(static_cast<std::int64_t>(ns));
   }
   Duration log_between(Duration low, Duration high) {
-    return Duration(static_cast<std::int64_t>(
-        log_between(static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
+    return Duration(static_cast<std::int64_t>(log_between(
+        static_cast<std::uint64_t>(low.count()), static_cast<std::uint64_t>(high.count()))));
   }
 
  private:

@@ -1,6 +1,6 @@
-// Two small machines for tests of the network itself: a server that echoes, and a client that sends a
-// known stream, checks what comes back and starts again when its connection breaks. Each can be told to
-// break one rule of the ports, which the network must report.
+// Two small machines for tests of the network itself: a server that echoes, and a client that sends
+// a known stream, checks what comes back and starts again when its connection breaks. Each can be
+// told to break one rule of the ports, which the network must report.
 #ifndef TERN_TESTS_SIM_TOY_MACHINES_H_
 #define TERN_TESTS_SIM_TOY_MACHINES_H_
 
@@ -16,10 +16,19 @@
 
 namespace tern::sim {
 
-enum class Sin { none, empty_read_space, recycled_write_buffer, scribbled_read_space, hot_timer,
-                 reopened_link, foreign_id };
+enum class Sin {
+  none,
+  empty_read_space,
+  recycled_write_buffer,
+  scribbled_read_space,
+  hot_timer,
+  reopened_link,
+  foreign_id
+};
 
-inline std::byte pattern(std::uint64_t i) { return static_cast<std::byte>((i * 131 + i / 251) & 0xff); }
+inline std::byte pattern(std::uint64_t i) {
+  return static_cast<std::byte>((i * 131 + i / 251) & 0xff);
+}
 
 class EchoServer final : public Machine, public Acceptor {
  public:
@@ -133,8 +142,8 @@ class StreamClient final : public Machine, public Link {
     out.add(write_.data(), n / 3);
     out.add(write_.data() + n / 3, n - n / 3);
     if (sin == Sin::scribbled_read_space && sent_ > 1000) space_[0] ^= std::byte{1};
-    // The next step comes before the write is done: as when a batch expires while it is being written
-    // and its memory goes to another one.
+    // The next step comes before the write is done: as when a batch expires while it is being
+    // written and its memory goes to another one.
     if (sin == Sin::recycled_write_buffer && sent_ > 1000 && n > 0) {
       spoil_ = true;
       network_.wake();

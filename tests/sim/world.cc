@@ -17,7 +17,8 @@ constexpr std::int64_t kWallStartMs = 1'700'000'000'123;
 World::World(std::uint64_t seed) : seed_(seed) {
   // Not zero, and not the same in each run: a forgotten initialisation must not look like "now".
   Rng rng = make_rng("clock");
-  time_ = Time(std::chrono::hours(1) + Duration(static_cast<std::int64_t>(rng.below(1'000'000'000))));
+  time_ =
+      Time(std::chrono::hours(1) + Duration(static_cast<std::int64_t>(rng.below(1'000'000'000))));
   wall_offset_ms_ = kWallStartMs - time_.time_since_epoch() / std::chrono::milliseconds(1);
 }
 

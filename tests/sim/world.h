@@ -1,6 +1,6 @@
-// World: a virtual clock, a queue of events and a seed. Everything that happens in a simulation happens
-// in an event, one after the other, on one thread; the clock jumps from event to event. The same seed
-// and the same program give the same events, which event_hash() proves and trace shows.
+// World: a virtual clock, a queue of events and a seed. Everything that happens in a simulation
+// happens in an event, one after the other, on one thread; the clock jumps from event to event. The
+// same seed and the same program give the same events, which event_hash() proves and trace shows.
 #ifndef TERN_TESTS_SIM_WORLD_H_
 #define TERN_TESTS_SIM_WORLD_H_
 
@@ -42,7 +42,8 @@ class World {
   // Chance for one purpose: what one part of a simulation draws does not change what others see.
   Rng make_rng(std::string_view purpose) const { return Rng(seed_ ^ hash_text(purpose)); }
 
-  // The target's event comes at `at`, now at the earliest; those of the same time in the order given.
+  // The target's event comes at `at`, now at the earliest; those of the same time in the order
+  // given.
   void schedule(Time at, Target& target, std::uint32_t kind, std::uint64_t a = 0,
                 std::uint64_t b = 0);
   // Drops all events of a target that is going away.
@@ -53,8 +54,8 @@ class World {
 
   // One event, if there is one before or at `limit`. False if not; time then stands at `limit`.
   bool run_one(Time limit);
-  // Runs until `done()` says so (checked before each event). False if `limit` of virtual time passed
-  // or a violation was reported.
+  // Runs until `done()` says so (checked before each event). False if `limit` of virtual time
+  // passed or a violation was reported.
   template <class Done>
   bool run_until(Done&& done, Duration limit) {
     const Time end = time_ + limit;
