@@ -106,9 +106,9 @@ bool same_executor(const A& a, const B& b) {
     return same_executor(a, b.any());
   } else if constexpr (std::is_same_v<A, B>) {
     return a == b;
-  } else if constexpr (std::is_same_v<A, asio::any_io_executor>) {
-    const B* target = a.template target<B>();
-    return target != nullptr && *target == b;
+  } else if constexpr (std::is_same_v<A, asio::any_io_executor> &&
+                       std::is_convertible_v<const B&, asio::any_io_executor>) {
+    return a == asio::any_io_executor(b);
   } else if constexpr (std::is_same_v<B, asio::any_io_executor>) {
     return same_executor(b, a);
   } else {

@@ -27,9 +27,9 @@ class Executor {
     if constexpr (requires {
                     { executor.running_in_this_thread() } -> std::convertible_to<bool>;
                   }) {
+      // The type is right by construction; old versions of target() do not check it.
       running_ = [](const asio::any_io_executor& any) {
-        const E* typed = any.target<E>();
-        return typed != nullptr && typed->running_in_this_thread();
+        return any.target<E>()->running_in_this_thread();
       };
     }
   }
