@@ -147,15 +147,30 @@ struct Fault {
     what = w;
     return nullptr;
   }
+  // A number that could not be read: is it too long, or does the input end inside it?
+  [[gnu::noinline, gnu::cold]] const std::byte* set_number(const std::byte* p, const std::byte* end,
+                                                           const char* w) {
+    const bool open = std::all_of(p, end, [](std::byte b) { return (b & std::byte{0x80}) != std::byte{0}; });
+    return set(open && static_cast<std::size_t>(end - p) < wire::kMaxVarint32 ? Errc::end_of_input
+                                                                              : Errc::bad_varint,
+               w);
+  }
 };
+
+template <class U>
+inline const std::byte* read_number(const std::byte* p, const std::byte* end, U& out, Fault& fault,
+                                    const char* what) {
+  const std::byte* const after = wire::read_uvarint(p, end, out);
+  return after != nullptr ? after : fault.set_number(p, end, what);
+}
 
 // A length that may be null (-1). Returns the byte after the content.
 inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fault& fault,
                                     const char* what) {
   std::uint32_t code = 0;
-  p = wire::read_uvarint(p, end, code);
+  p = read_number(p, end, code, fault, what);
   if (p == nullptr) [[unlikely]] {
-    return fault.set(Errc::bad_varint, what);
+    return nullptr;
   }
   if (code & 1U) [[unlikely]] {
     return code == 1U ? p : fault.set(Errc::bad_length, what);
@@ -172,15 +187,13 @@ inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fa
                                                  Fault& fault) {
   constexpr std::size_t kSmallestHeader = 2;
   std::uint32_t code = 0;
-  p = wire::read_uvarint(p, end, code);
-  if (p == nullptr) return fault.set(Errc::bad_varint, "header count");
+  p = read_number(p, end, code, fault, "header count");
+  if (p == nullptr) return nullptr;
   if ((code & 1U) || code / 2 > static_cast<std::size_t>(end - p) / kSmallestHeader) {
     return fault.set(Errc::bad_count, "header count");
   }
   for (std::uint32_t left = code / 2; left != 0; --left) {
-    std::uint32_t key = 0;
-    const std::byte* content = wire::read_uvarint(p, end, key);
-    if (content != nullptr && (key & 1U)) return fault.set(Errc::null_not_allowed, "header key");
+    if (p != end && *p == std::byte{1}) return fault.set(Errc::null_not_allowed, "header key");
     p = check_bytes(p, end, fault, "header key");
     if (p == nullptr) return nullptr;
     p = check_bytes(p, end, fault, "header value");
@@ -193,12 +206,12 @@ inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fa
 // record may be looked at while this one is still being checked.
 inline const std::byte* check_record(const std::byte* p, const std::byte* end,
                                      std::uint32_t last_offset_code, Fault& fault) {
-  std::uint32_t code = 0;
-  p = wire::read_uvarint(p, end, code);
-  if (p == nullptr) [[unlikely]] {
-    return fault.set(Errc::bad_varint, "record length");
-  }
   constexpr std::uint32_t kSmallestBody = kMinRecordSize - 1;
+  std::uint32_t code = 0;
+  p = read_number(p, end, code, fault, "record length");
+  if (p == nullptr) [[unlikely]] {
+    return nullptr;
+  }
   const std::size_t body = code >> 1;
   if ((code & 1U) || body < kSmallestBody || body > static_cast<std::size_t>(end - p)) [[unlikely]] {
     return fault.set(Errc::bad_length, "record length");
@@ -206,14 +219,14 @@ inline const std::byte* check_record(const std::byte* p, const std::byte* end,
   const std::byte* const body_end = p + body;
   ++p;  // attributes: none defined, so none refused
   std::uint64_t timestamp_code = 0;
-  p = wire::read_uvarint(p, body_end, timestamp_code);
+  p = read_number(p, body_end, timestamp_code, fault, "timestamp delta");
   if (p == nullptr) [[unlikely]] {
-    return fault.set(Errc::bad_varint, "timestamp delta");
+    return nullptr;
   }
   std::uint32_t offset_code = 0;
-  p = wire::read_uvarint(p, body_end, offset_code);
+  p = read_number(p, body_end, offset_code, fault, "offset delta");
   if (p == nullptr) [[unlikely]] {
-    return fault.set(Errc::bad_varint, "offset delta");
+    return nullptr;
   }
   if ((offset_code & 1U) || offset_code > last_offset_code) [[unlikely]] {
     return fault.set(Errc::bad_value, "offset delta");
