@@ -343,7 +343,8 @@ void answer(Request& request, const kafka::FetchRequest& in, FetchState& state,
     if (read.available != 0) {
       const auto limit = std::min<std::uint64_t>(
           left, static_cast<std::uint64_t>(std::max(want.max_bytes, 0)));
-      one.out.records = attach(request, take(request, read, limit, first_whole, taken), taken);
+      std::vector<OutPiece> pieces = take(request, read, limit, first_whole, taken);
+      one.out.records = attach(request, std::move(pieces), taken);
     }
     if (taken != 0) first_whole = false;
     left -= std::min<std::uint64_t>(left, taken);

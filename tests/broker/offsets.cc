@@ -40,6 +40,8 @@ constexpr std::int64_t kEarliestLocal = -4;
 constexpr std::int64_t kLatestTiered = -5;
 constexpr std::int64_t kEarliestPendingUpload = -6;
 
+constexpr std::int16_t kFirstVersionWithEpoch = 4;
+
 // The first version in which each of the special timestamps has its meaning.
 std::int16_t first_version_of(std::int64_t timestamp) {
   switch (timestamp) {
@@ -51,7 +53,7 @@ std::int16_t first_version_of(std::int64_t timestamp) {
   }
 }
 
-void answer_time(const PartitionLog& log, std::int64_t timestamp, ListOut& out) {
+void answer_time(const PartitionLog& log, std::int64_t timestamp, bool with_epoch, ListOut& out) {
   if (timestamp == kLatest) {
     out.offset = log.high_watermark();
   } else if (timestamp == kEarliest || timestamp == kEarliestLocal) {
@@ -61,7 +63,7 @@ void answer_time(const PartitionLog& log, std::int64_t timestamp, ListOut& out) 
     out.offset = found.first;
     out.timestamp = found.second;
   }
-  if (out.offset >= 0) out.leader_epoch = log.epoch_at(out.offset);
+  if (with_epoch && out.offset >= 0) out.leader_epoch = log.epoch_at(out.offset);
 }
 
 void answer(Request& request, std::string_view name, const ListIn& in, ListOut& out) {
@@ -76,7 +78,8 @@ void answer(Request& request, std::string_view name, const ListIn& in, ListOut& 
     error = BrokerErrc::unsupported_version;
   }
   out.error_code = code(error);
-  if (error == BrokerErrc::none) answer_time(partition->log, in.timestamp, out);
+  if (error != BrokerErrc::none) return;
+  answer_time(partition->log, in.timestamp, request.version() >= kFirstVersionWithEpoch, out);
 }
 
 void answer(Request& request, std::string_view name, const EpochIn& in, EpochOut& out) {
