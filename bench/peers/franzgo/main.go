@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -44,7 +45,22 @@ func read() clock {
 		die(err)
 	}
 	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)*1e-6 }
-	return clock{time.Now(), seconds(use.Utime), seconds(use.Stime), use.Maxrss}
+	return clock{time.Now(), seconds(use.Utime), seconds(use.Stime), peakRSS(use.Maxrss)}
+}
+
+// peakRSS reads /proc: getrusage's figure starts with that of whoever started this process.
+func peakRSS(fallback int64) int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return fallback
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d", &kib); n == 1 {
+			return kib
+		}
+	}
+	return fallback
 }
 
 func report(n int64, from, to clock) {
