@@ -554,12 +554,14 @@ TEST(Runtime, StoppedFromItsOwnThread) {
 
 TEST(Runtime, DestroyedOnItsOwnThread) {
   auto runtime = std::make_unique<Runtime>();
-  std::promise<void> destroyed;
+  std::promise<void> posted, destroyed;
   const asio::any_io_executor executor = runtime->get_executor();
-  asio::post(executor, [&destroyed, owned = std::move(runtime)]() mutable {
+  asio::post(executor, [&posted, &destroyed, owned = std::move(runtime)]() mutable {
+    posted.get_future().wait();  // nobody may still be inside the context when it goes
     owned.reset();
     destroyed.set_value();
   });
+  posted.set_value();
   destroyed.get_future().wait();
 }
 
