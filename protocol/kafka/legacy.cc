@@ -1,9 +1,9 @@
 #include "protocol/kafka/legacy.h"
 
-#include <zlib.h>
-
+#include <algorithm>
 #include <limits>
 
+#include "protocol/kafka/crc32.h"
 #include "protocol/wire/endian.h"
 #include "protocol/wire/errc.h"
 #include "protocol/wire/varint.h"
@@ -77,8 +77,7 @@ bool read_message(std::span<const std::byte> set, bool check_crc, Message& out, 
     return fail(Errc::bad_length, "message size");
   }
   if (check_crc) {
-    const auto* covered = reinterpret_cast<const Bytef*>(p + 4);
-    if (crc32(0, covered, static_cast<uInt>(end - p - 4)) != crc) {
+    if (crc32_ieee(0, p + 4, static_cast<std::size_t>(end - p - 4)) != crc) {
       return fail(Errc::bad_crc, "message CRC");
     }
   }

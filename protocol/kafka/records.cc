@@ -258,6 +258,9 @@ bool validate_records(const BatchHeader& header, std::span<const std::byte> reco
     return fail(Errc::bad_count, "record count", 0);
   }
   if (header.last_offset_delta < 0) return fail(Errc::bad_value, "last offset delta", 0);
+  if (header.base_offset > std::numeric_limits<std::int64_t>::max() - header.last_offset_delta) {
+    return fail(Errc::bad_value, "base offset", 0);
+  }
   const std::uint32_t last_offset_code = wire::zigzag_encode(header.last_offset_delta);
   const std::byte* const begin = records.data();
   const std::byte* const end = begin + records.size();

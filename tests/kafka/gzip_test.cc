@@ -116,6 +116,47 @@ TEST(Gzip, OthersReadIt) {
   EXPECT_EQ(out, text);
 }
 
+// By zlib, with everything that a header can hold.
+std::string with_full_header(const std::string& text) {
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string extra = "extra field";
+  std::string name = "name.txt";
+  std::string comment = "a comment";
+  gz_header header{};
+  header.text = 1;
+  header.time = 1700000000;
+  header.extra = reinterpret_cast<Bytef*>(extra.data());
+  header.extra_len = static_cast<uInt>(extra.size());
+  header.name = reinterpret_cast<Bytef*>(name.data());
+  header.comment = reinterpret_cast<Bytef*>(comment.data());
+  header.hcrc = 1;
+  EXPECT_EQ(deflateSetHeader(&stream, &header), Z_OK);
+  std::string out(text.size() + 200, '\0');
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+TEST(Gzip, HeadersWithEverythingInThemAreRead) {
+  const std::string packed = with_full_header("the text");
+  EXPECT_EQ(decompress(packed).text, "the text");
+  EXPECT_EQ(decompress(packed + packed).text, "the textthe text");
+  for (std::size_t size = 0; size < packed.size(); ++size) {
+    EXPECT_EQ(decompress(packed.substr(0, size)).error, Errc::end_of_input) << size;
+  }
+  for (std::size_t at = 0; at < packed.size(); ++at) {  // the header has a sum of its own
+    std::string bad = packed;
+    bad[at] = static_cast<char>(bad[at] ^ 0x01);
+    EXPECT_TRUE(decompress(bad).error) << at;
+  }
+}
+
 TEST(Gzip, MembersBehindOneAnotherAreOneText) {
   const std::string both = compress("first, ") + compress("") + compress("second");
   EXPECT_EQ(decompress(both).text, "first, second");
@@ -145,7 +186,8 @@ TEST(Gzip, DamageIsAnErrorAndNeverWrongText) {
       EXPECT_EQ(plain.text, text);
     }
   }
-  EXPECT_EQ(decompress(packed + "x").error, Errc::end_of_input);  // might be another member
+  EXPECT_EQ(decompress(packed + "x").error, Errc::bad_compressed_data);
+  EXPECT_EQ(decompress(packed + "\x1f").error, Errc::end_of_input);  // might be another member
   EXPECT_EQ(decompress(packed + "trailing bytes").error, Errc::bad_compressed_data);
   EXPECT_EQ(decompress("").error, Errc::end_of_input);
 }
