@@ -4,10 +4,10 @@
 
 namespace tern::kafka {
 
-bool HandlerList::add_block(std::size_t entry, BufferPool& pool) {
+bool HandlerList::add_block(std::size_t entry, BufferPool& pool, bool beyond) {
   const std::size_t doubled = last_ ? 2 * last_->capacity : kMinBlockBytes;
   const std::size_t want = std::max(sizeof(Block) + entry, std::min(doubled, kMaxBlockBytes));
-  const Buffer buffer = pool.acquire(want);
+  const Buffer buffer = pool.acquire(want, beyond);
   if (!buffer) return false;
   auto* block = reinterpret_cast<Block*>(buffer.data);
   std::byte* begin = buffer.data + sizeof(Block);
@@ -41,6 +41,23 @@ HandlerList::Entry* HandlerList::find(std::uint64_t id) const {
     }
   }
   return nullptr;
+}
+
+void HandlerList::split(std::int32_t index, HandlerList& upper, BufferPool& pool) {
+  for (Block* block = first_; block; block = block->next) {
+    for (std::byte* at = block->begin; at != block->end;) {
+      auto* entry = reinterpret_cast<Entry*>(at);
+      at += entry->bytes;
+      if (!entry->ops || entry->index < index) continue;
+      if (!upper.last_ || upper.room() < entry->bytes) upper.add_block(entry->bytes, pool, true);
+      auto* to = reinterpret_cast<Entry*>(upper.next_);
+      upper.next_ += entry->bytes;
+      ::new (to) Entry(*entry);
+      to->index -= index;
+      std::exchange(entry->ops, nullptr)->move(to + 1, entry + 1);
+      upper.last_->end = upper.next_;
+    }
+  }
 }
 
 void HandlerList::clear(BufferPool& pool) {

@@ -30,15 +30,23 @@ class HandlerList {
       : first_(std::exchange(other.first_, nullptr)),
         last_(std::exchange(other.last_, nullptr)),
         next_(std::exchange(other.next_, nullptr)) {}
+  // The list assigned to must be empty: only the pool can take its memory back.
+  HandlerList& operator=(HandlerList&& other) noexcept {
+    first_ = std::exchange(other.first_, nullptr);
+    last_ = std::exchange(other.last_, nullptr);
+    next_ = std::exchange(other.next_, nullptr);
+    return *this;
+  }
   HandlerList(const HandlerList&) = delete;
   HandlerList& operator=(const HandlerList&) = delete;
 
-  // Makes room for one more handler of this size. False if the pool's limit stands against it.
-  bool reserve(std::size_t bytes, BufferPool& pool) {
+  // Makes room for one more handler of this size. False if the pool's limit stands against it, unless
+  // `beyond`.
+  bool reserve(std::size_t bytes, BufferPool& pool, bool beyond = false) {
     if (last_ && room() >= entry_bytes(bytes)) [[likely]] {
       return true;
     }
-    return add_block(entry_bytes(bytes), pool);
+    return add_block(entry_bytes(bytes), pool, beyond);
   }
 
   // After reserve(sizeof(F)). `id` names the handler for detach(); 0: cannot be detached.
@@ -66,12 +74,17 @@ class HandlerList {
   template <class F>
   bool take_id(std::uint64_t id, F&& f);
 
+  // Moves the handlers of records from `index` on to `upper`, where they count from 0. Takes memory
+  // beyond the pool's limit if need be.
+  void split(std::int32_t index, HandlerList& upper, BufferPool& pool);
+
   // Destroys handlers that are not to be called any more.
   void clear(BufferPool& pool);
 
  private:
   struct Ops {
     void (*call)(void* handler, std::error_code, const Delivery&);  // and destroys it
+    void (*move)(void* to, void* from) noexcept;  // and destroys the old one
     void (*destroy)(void* handler) noexcept;
   };
   struct alignas(std::max_align_t) Entry {
@@ -100,6 +113,10 @@ class HandlerList {
         } guard{static_cast<Fn*>(p)};
         (*guard.fn)(error, delivery);
       },
+      [](void* to, void* from) noexcept {
+        ::new (to) Fn(std::move(*static_cast<Fn*>(from)));
+        static_cast<Fn*>(from)->~Fn();
+      },
       [](void* p) noexcept { static_cast<Fn*>(p)->~Fn(); }};
 
   static constexpr std::size_t entry_bytes(std::size_t payload) {
@@ -110,7 +127,7 @@ class HandlerList {
     const std::byte* limit = reinterpret_cast<const std::byte*>(last_) + last_->capacity;
     return static_cast<std::size_t>(limit - next_);
   }
-  bool add_block(std::size_t entry, BufferPool& pool);
+  bool add_block(std::size_t entry, BufferPool& pool, bool beyond);
   Entry* oldest(BufferPool& pool);
   Entry* find(std::uint64_t id) const;
 
@@ -148,6 +165,7 @@ bool HandlerList::take_id(std::uint64_t id, F&& f) {
 }
 
 struct PartitionQueue;
+class BatchList;
 
 struct Batch {
   // Filling.
@@ -171,12 +189,18 @@ struct Batch {
   int attempts = 0;
   bool in_flight = false;
   bool maybe_written = false;    // some try of it has ended without an answer
-  bool reported = false;         // handlers and reports are done with, the bytes may still be on the way
-  Failure last_failure;
+  bool reported = false;         // expired: told, but its bytes are still on the way
+  Failure last_failure;          // why it is tried again
 
-  // Lists the batch is in: of open batches, or of its partition's queue.
+  std::uint64_t order = 0;       // grows with each batch opened
+  std::uint64_t order_room = std::uint64_t{1} << 20;  // up to the next one's
+  // The list the batch is in: of open batches, of overdue ones, or of its partition's queue.
+  BatchList* list = nullptr;
   Batch* next = nullptr;
   Batch* previous = nullptr;
+  // All batches that are not reported yet, oldest first.
+  Batch* younger = nullptr;
+  Batch* older = nullptr;
 
   wire::Bytes bytes() const {
     return wire::Bytes(std::span<const std::byte>(buffer.data, used));
@@ -197,12 +221,14 @@ class BatchList {
     batch->previous = where ? where->previous : last_;
     (batch->previous ? batch->previous->next : first_) = batch;
     (where ? where->previous : last_) = batch;
+    batch->list = this;
     ++size_;
   }
   void remove(Batch* batch) {
     (batch->previous ? batch->previous->next : first_) = batch->next;
     (batch->next ? batch->next->previous : last_) = batch->previous;
     batch->next = batch->previous = nullptr;
+    batch->list = nullptr;
     --size_;
   }
   Batch* pop_front() {

@@ -34,11 +34,11 @@ int BufferPool::class_of(std::size_t capacity) {
   return std::min(kClasses - 1, static_cast<int>(std::bit_width((capacity - 1) / kSmallest)));
 }
 
-Buffer BufferPool::acquire(std::size_t want) {
+Buffer BufferPool::acquire(std::size_t want, bool beyond) {
   const std::size_t capacity = round_up(want);
   {
     std::lock_guard lock(mutex_);
-    if (capacity > limit_ - used_) {
+    if (used_ + capacity > limit_ && !beyond) {
       refused_ = true;
       return {};
     }
@@ -70,9 +70,9 @@ void BufferPool::release(Buffer buffer) {
   deallocate(buffer);
 }
 
-bool BufferPool::charge(std::size_t bytes) {
+bool BufferPool::charge(std::size_t bytes, bool beyond) {
   std::lock_guard lock(mutex_);
-  if (bytes > limit_ - used_) {
+  if (used_ + bytes > limit_ && !beyond) {
     refused_ = true;
     return false;
   }

@@ -30,12 +30,13 @@ class BufferPool {
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
-  // At least `want` bytes, or an empty buffer if the limit stands against it.
-  Buffer acquire(std::size_t want);
+  // At least `want` bytes, or an empty buffer if the limit stands against it. `beyond` the limit is for
+  // what has to go on with records that were accepted.
+  Buffer acquire(std::size_t want, bool beyond = false);
   void release(Buffer buffer);
 
   // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against it.
-  bool charge(std::size_t bytes);
+  bool charge(std::size_t bytes, bool beyond = false);
   void refund(std::size_t bytes);
 
   std::size_t used_bytes() const;

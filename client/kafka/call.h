@@ -65,6 +65,8 @@ class Call {
   virtual void on_response(const Response& response, Now now) = 0;
   // `maybe_sent`: at least one byte of it had been handed to the network.
   virtual void on_failure(const Failure& why, bool maybe_sent, Now now) = 0;
+  // The engine is going away with this call unanswered; nothing more will be called.
+  virtual void on_abandoned() {}
 };
 
 // Encodes `message` with its header and size prefix.
@@ -139,6 +141,7 @@ class SimpleCall final : public Call {
     done_(why, nullptr, 0, now);
     delete this;
   }
+  void on_abandoned() override { delete this; }
 
  private:
   static constexpr std::size_t kArenaLimit = 64 * 1024 * 1024;

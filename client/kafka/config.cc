@@ -109,7 +109,10 @@ Failure check(const ProducerConfig& config, const ClientConfig& client) {
       .that(config.batch_bytes >= 1 && config.batch_bytes <= kMaxInt32 / 2, "batch_bytes: 1 to 1 GiB")
       .that(config.max_request_bytes >= config.batch_bytes && config.max_request_bytes <= kMaxInt32,
             "max_request_bytes: not below batch_bytes, at most 2 GiB")
-      .that(config.buffer_bytes >= config.batch_bytes, "buffer_bytes: not below batch_bytes")
+      .that(config.buffer_bytes >= config.batch_bytes + 65'536,
+            "buffer_bytes: at least batch_bytes + 64 KiB")
+      .that(in_range(config.metadata_timeout, std::chrono::milliseconds(1)),
+            "metadata_timeout: 1 ms or more")
       .that(in_range(config.delivery_timeout, std::chrono::milliseconds(1)),
             "delivery_timeout: 1 ms or more")
       .that(config.delivery_timeout >= config.linger, "delivery_timeout: not below linger")

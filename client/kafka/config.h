@@ -88,8 +88,11 @@ struct ProducerConfig {
   // From send to success or failure, retries and waiting for metadata included.
   Duration delivery_timeout = std::chrono::minutes(2);  // (Java)
 
+  // How long a record waits for a topic that the cluster does not know.
+  Duration metadata_timeout = std::chrono::seconds(60);  // Java's max.block.ms
+
+  // Needs a codec in ClientConfig::codecs, which also has the level: gzip(6).
   Compression compression = Compression::none;
-  int compression_level = -1;  // the codec's own default
 
   Partitioning partitioning = Partitioning::java;
   Partitioner partitioner;  // if set, takes the place of `partitioning`

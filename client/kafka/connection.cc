@@ -52,7 +52,17 @@ Connection::Connection(Engine& engine, std::int32_t node_id, Endpoint endpoint, 
       versions_version_(kApiVersionsVersion),
       timer_(Timer::calling<&Connection::on_timer>(engine.timers(), this)) {}
 
-Connection::~Connection() { engine_.forget(*this); }
+Connection::~Connection() {
+  engine_.forget(*this);
+  for (const InFlight& flight : in_flight_) {
+    if (flight.call) flight.call->on_abandoned();
+  }
+  for (const Writing& writing : writing_) {
+    if (writing.call && !writing.has_response) writing.call->on_abandoned();
+  }
+  for (Call* call : queued_) call->on_abandoned();
+  for (Call* call : doomed_) call->on_abandoned();
+}
 
 std::string Connection::name() const {
   const std::string who =

@@ -79,6 +79,12 @@ void Engine::remove(Part& part) {
   network_.wake();
 }
 
+void Engine::cancel(std::uint64_t id) {
+  for (const std::shared_ptr<Part>& part : parts_) {
+    if (part) part->cancel(id);
+  }
+}
+
 void Engine::close(Now now) {
   if (std::exchange(closed_, true)) return;
   const Failure why(make_error_code(ClientErrc::closed), "the client was closed");

@@ -32,6 +32,8 @@ class Part {
   // Runs the handlers of what has completed. A handler that throws must not lose the others: take each
   // out before calling it. More may complete meanwhile; that may wait for the next call.
   virtual void run_completions() = 0;
+  // Ends the operation with this number, if it is one of its own that has not ended yet.
+  virtual void cancel(std::uint64_t id) = 0;
   // The engine is being closed: fail everything with ClientErrc::closed now.
   virtual void shut_down(const Failure& why, Now now) = 0;
 };
@@ -61,6 +63,8 @@ class Engine final : public Machine {
                             ... args = std::move(args)]() mutable { handler(std::move(args)...); });
     wake();
   }
+
+  void cancel(std::uint64_t id);
 
   // Takes a part in, to be stepped from now on. Parts stay until remove(); remove() during a step or
   // from a completion is fine.

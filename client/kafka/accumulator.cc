@@ -1,0 +1,398 @@
+#include "client/kafka/accumulator.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "protocol/kafka/murmur2.h"
+
+namespace tern::kafka {
+namespace {
+
+// What a request has beside its batches, generously: so much less may one batch be.
+constexpr std::size_t kRequestOverhead = 1024;
+constexpr std::size_t kFirstCapacity = 512;
+
+std::size_t pending_size(const Record& record) {
+  std::size_t size = sizeof(PendingRecord) + record.key.size() + record.value.size();
+  for (const Header& header : record.headers) {
+    size += 2 * sizeof(std::string) + header.key.size() + header.value.size();
+  }
+  return size;
+}
+
+}  // namespace
+
+Accumulator::Accumulator(const ProducerConfig& config, Network& network, std::uint64_t seed)
+    : config_(config),
+      network_(network),
+      pool_(config.buffer_bytes, config.batch_bytes),
+      random_(seed) {}
+
+Accumulator::~Accumulator() {
+  while (oldest_) {
+    Batch* batch = oldest_;
+    retire(*batch);
+    batch->handlers.clear(pool_);
+    free_batch(batch);
+  }
+  for (Batch* batch : free_batches_) delete batch;
+}
+
+ProducerTopic& Accumulator::topic(std::string_view name) {
+  ProducerTopic* topic = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = topics_.find(name);
+    if (found != topics_.end()) return *found->second;
+    auto made = std::make_unique<ProducerTopic>();
+    made->name = name;
+    topic = made.get();
+    topics_.emplace(topic->name, std::move(made));
+    new_topics_.push_back(topic);
+  }
+  network_.wake();
+  return *topic;
+}
+
+void Accumulator::stop() {
+  std::lock_guard lock(mutex_);
+  stopped_ = true;
+}
+
+// ------------------------------------------------------------------------------------- partitioning
+
+std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
+  const auto count = static_cast<std::int32_t>(topic.partitions.size());
+  std::int32_t partition = record.partition;
+  if (partition == kPartitionByKey) {
+    if (config_.partitioner) {
+      partition = config_.partitioner(record.key, count);
+    } else if (config_.partitioning == Partitioning::random) {
+      partition = static_cast<std::int32_t>(random_.below(static_cast<std::uint32_t>(count)));
+    } else if (config_.partitioning == Partitioning::round_robin) {
+      partition = static_cast<std::int32_t>(topic.round_robin++ % static_cast<std::uint32_t>(count));
+    } else if (!record.key.is_null()) {
+      partition = partition_for_key(record.key, count);
+    } else {
+      partition = topic.sticky >= 0 ? topic.sticky : choose_sticky(topic);
+    }
+  }
+  return partition >= 0 && partition < count ? partition : -1;
+}
+
+// A random partition, one with a leader if there is any: records without a key need not wait for one.
+std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
+  std::uint32_t seen = 0;
+  const auto count = static_cast<std::uint32_t>(topic.partitions.size());
+  topic.sticky = static_cast<std::int32_t>(random_.below(count));
+  if (topic.partitions[static_cast<std::size_t>(topic.sticky)].has_leader) return topic.sticky;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (!topic.partitions[i].has_leader) continue;
+    if (random_.below(++seen) == 0) topic.sticky = static_cast<std::int32_t>(i);
+  }
+  return topic.sticky;
+}
+
+// ------------------------------------------------------------------------------------------- filling
+
+Batch* Accumulator::make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
+                              std::int64_t timestamp_ms, std::error_code& error) {
+  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
+  Batch* batch = open.batch;
+  if (batch) {
+    const std::size_t size =
+        record_size(record_body_size(record, timestamp_ms - batch->base_timestamp, batch->count));
+    if (batch->used + size <= config_.batch_bytes) {
+      if (!grow(*batch, batch->used + size)) error = make_error_code(ClientErrc::queue_full);
+      return error ? nullptr : batch;
+    }
+    seal(*batch);
+  }
+  const std::size_t size = record_size(record_body_size(record, 0, 0));
+  if (kBatchHeaderSize + size > config_.max_request_bytes - std::min(kRequestOverhead, config_.max_request_bytes) ||
+      kBatchHeaderSize + size > config_.buffer_bytes) {
+    error = make_error_code(ClientErrc::record_too_large);
+    return nullptr;
+  }
+  batch = open_batch(topic, partition, size, timestamp_ms);
+  if (!batch) error = make_error_code(ClientErrc::queue_full);
+  return batch;
+}
+
+bool Accumulator::grow(Batch& batch, std::size_t size) {
+  const std::size_t doubled = std::min(2 * batch.buffer.capacity, config_.batch_bytes);
+  Buffer larger = pool_.acquire(std::max(size, doubled));
+  if (!larger) larger = pool_.acquire(size, beyond_);
+  if (!larger) {
+    wake_later();
+    return false;
+  }
+  std::memcpy(larger.data + kBatchHeaderSize, batch.buffer.data + kBatchHeaderSize,
+              batch.used - kBatchHeaderSize);
+  pool_.release(std::exchange(batch.buffer, larger));
+  return true;
+}
+
+Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
+                               std::int64_t timestamp_ms) {
+  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
+  wake_later();
+  if (!pool_.charge(sizeof(Batch), beyond_)) return nullptr;
+  const std::size_t need = kBatchHeaderSize + record_bytes;
+  Buffer buffer = pool_.acquire(std::max({need, open.capacity_hint, kFirstCapacity}));
+  if (!buffer) buffer = pool_.acquire(need, beyond_);
+  if (!buffer) {
+    pool_.refund(sizeof(Batch));
+    return nullptr;
+  }
+  Batch* batch = nullptr;
+  if (free_batches_.empty()) {
+    batch = new Batch;
+  } else {
+    batch = free_batches_.back();
+    free_batches_.pop_back();
+  }
+  batch->buffer = buffer;
+  batch->base_timestamp = batch->max_timestamp = timestamp_ms;
+  batch->queue = open.queue.get();
+  batch->opened = network_.now().mono;
+  batch->order = next_order_;
+  next_order_ += kOrderStep;
+  batch->older = youngest_;
+  (youngest_ ? youngest_->younger : oldest_) = batch;
+  youngest_ = batch;
+  open.batch = batch;
+  open_.push_back(batch);
+  return batch;
+}
+
+void Accumulator::seal(Batch& batch) {
+  ProducerTopic& topic = *batch.queue->topic;
+  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(batch.queue->partition)];
+  open.batch = nullptr;
+  open.capacity_hint = std::min(batch.used, config_.batch_bytes);
+  if (topic.sticky == batch.queue->partition) topic.sticky = -1;
+  batch.list->remove(&batch);
+  sealed_.push_back(&batch);
+  wake_later();
+}
+
+// -------------------------------------------------------------------------------- topics yet unknown
+
+PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& record,
+                                           std::int64_t timestamp_ms, std::error_code& error) {
+  const std::size_t size = pending_size(record);
+  if (kBatchHeaderSize + record_size(record_body_size(record, 0, 0)) + kRequestOverhead >
+      config_.max_request_bytes) {
+    error = make_error_code(ClientErrc::record_too_large);
+    return nullptr;
+  }
+  wake_later();
+  if (!pool_.charge(size)) {
+    error = make_error_code(ClientErrc::queue_full);
+    return nullptr;
+  }
+  PendingRecord pending;
+  pending.key_null = record.key.is_null();
+  pending.value_null = record.value.is_null();
+  if (!pending.key_null) pending.key = record.key.view();
+  if (!pending.value_null) pending.value = record.value.view();
+  for (const Header& header : record.headers) {
+    const bool null_value = header.value.is_null();
+    pending.headers.emplace_back(header.key.is_null() ? std::string() : header.key.str(),
+                                 std::pair(null_value, null_value ? std::string() : header.value.str()));
+  }
+  pending.timestamp_ms = timestamp_ms;
+  pending.partition = record.partition;
+  pending.charged = size;
+  pending.order = next_order_;
+  next_order_ += kOrderStep;
+  pending.since = network_.now().mono;
+  topic.pending.push_back(std::move(pending));
+  ++pending_records_;
+  return &topic.pending.back();
+}
+
+std::error_code Accumulator::append_accepted(ProducerTopic& topic, const Record& record,
+                                             PendingRecord& pending) {
+  std::lock_guard lock(mutex_);
+  beyond_ = true;
+  std::error_code error;
+  if (pending.awaited.done) {
+    error = append_locked(topic, record, record.timestamp_ms, std::move(pending.awaited),
+                          pending.handler_id);
+  } else if (pending.handler) {
+    error = append_locked(topic, record, record.timestamp_ms, std::move(pending.handler), 0);
+  } else {
+    error = append_locked(topic, record, record.timestamp_ms, NoHandler(), 0);
+  }
+  beyond_ = false;
+  return error;
+}
+
+void Accumulator::adopt_handler(PendingRecord& pending, HandlerList& list) {
+  if (pending.awaited.done) {
+    list.reserve(sizeof(Awaited), pool_, true);
+    list.add(std::move(pending.awaited), 0, pending.timestamp_ms, pending.handler_id);
+  } else if (pending.handler) {
+    list.reserve(sizeof(DeliveryHandler), pool_, true);
+    list.add(std::move(pending.handler), 0, pending.timestamp_ms, 0);
+  }
+}
+
+std::vector<ProducerTopic*> Accumulator::take_new_topics() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(new_topics_, {});
+}
+
+std::vector<std::pair<std::string_view, ProducerTopic*>> Accumulator::topics_snapshot() {
+  std::lock_guard lock(mutex_);
+  std::vector<std::pair<std::string_view, ProducerTopic*>> all;
+  all.reserve(topics_.size());
+  for (auto& [name, topic] : topics_) all.emplace_back(name, topic.get());
+  return all;
+}
+
+void Accumulator::set_partitions(ProducerTopic& topic, std::size_t count) {
+  std::lock_guard lock(mutex_);
+  while (topic.partitions.size() < count) {
+    ProducerTopic::Open open;
+    open.queue = std::make_unique<PartitionQueue>();
+    open.queue->topic = &topic;
+    open.queue->partition = static_cast<std::int32_t>(topic.partitions.size());
+    topic.partitions.push_back(std::move(open));
+  }
+}
+
+void Accumulator::set_has_leader(ProducerTopic& topic, std::int32_t partition, bool has_leader) {
+  std::lock_guard lock(mutex_);
+  topic.partitions[static_cast<std::size_t>(partition)].has_leader = has_leader;
+}
+
+std::deque<PendingRecord> Accumulator::take_pending(ProducerTopic& topic) {
+  std::lock_guard lock(mutex_);
+  pending_records_ -= topic.pending.size();
+  return std::exchange(topic.pending, {});
+}
+
+Time Accumulator::oldest_pending() {
+  std::lock_guard lock(mutex_);
+  Time oldest = kNever;
+  if (pending_records_ == 0) return oldest;
+  for (auto& [name, topic] : topics_) {
+    if (!topic->pending.empty()) oldest = std::min(oldest, topic->pending.front().since);
+  }
+  return oldest;
+}
+
+// -------------------------------------------------------------------------------------- for the sender
+
+void Accumulator::collect_overdue(BatchList& list, std::vector<Batch*>& out) {
+  std::lock_guard lock(mutex_);
+  while (Batch* batch = list.front()) seal(*batch);
+  while (Batch* batch = sealed_.pop_front()) out.push_back(batch);
+}
+
+void Accumulator::move_overdue(PartitionQueue& queue, BatchList& to) {
+  std::lock_guard lock(mutex_);
+  Batch* batch = queue.topic->partitions[static_cast<std::size_t>(queue.partition)].batch;
+  if (!batch || batch->list == &open_) return;
+  batch->list->remove(batch);
+  to.push_back(batch);
+}
+
+Time Accumulator::next_linger() const {
+  std::lock_guard lock(mutex_);
+  return open_.empty() ? kNever : deadline_after(open_.front()->opened, config_.linger);
+}
+
+std::pair<Time, std::uint64_t> Accumulator::oldest() const {
+  std::lock_guard lock(mutex_);
+  if (!oldest_) return {kNever, UINT64_MAX};
+  return {oldest_->opened, oldest_->order};
+}
+
+std::uint64_t Accumulator::newest_order() const {
+  std::lock_guard lock(mutex_);
+  return next_order_ - kOrderStep;
+}
+
+std::vector<Batch*> Accumulator::expired(Time time) {
+  std::lock_guard lock(mutex_);
+  std::vector<Batch*> out;
+  for (Batch* batch = oldest_; batch && batch->opened <= time; batch = batch->younger) {
+    ProducerTopic::Open& open =
+        batch->queue->topic->partitions[static_cast<std::size_t>(batch->queue->partition)];
+    if (open.batch == batch) seal(*batch);
+    if (batch->list == &sealed_) sealed_.remove(batch);
+    out.push_back(batch);
+  }
+  return out;
+}
+
+void Accumulator::retire(Batch& batch) {
+  std::lock_guard lock(mutex_);
+  (batch.older ? batch.older->younger : oldest_) = batch.younger;
+  (batch.younger ? batch.younger->older : youngest_) = batch.older;
+  batch.older = batch.younger = nullptr;
+}
+
+void Accumulator::free_bytes(Batch& batch) { pool_.release(std::exchange(batch.buffer, {})); }
+
+void Accumulator::free_batch(Batch* batch) {
+  free_bytes(*batch);
+  batch->handlers.clear(pool_);
+  pool_.refund(sizeof(Batch));
+  *batch = Batch();
+  std::lock_guard lock(mutex_);
+  free_batches_.push_back(batch);
+}
+
+Batch* Accumulator::new_batch_after(Batch& batch) {
+  // Split batches go on with records that were accepted: no limit may stop them.
+  pool_.charge(sizeof(Batch), true);
+  Batch* made = new Batch;
+  made->queue = batch.queue;
+  made->opened = batch.opened;
+  std::lock_guard lock(mutex_);
+  batch.order_room /= 2;
+  made->order_room = batch.order_room;
+  made->order = batch.order + batch.order_room;
+  made->older = &batch;
+  made->younger = batch.younger;
+  (batch.younger ? batch.younger->older : youngest_) = made;
+  batch.younger = made;
+  return made;
+}
+
+Completion<Failure, Delivery> Accumulator::detach(std::uint64_t id, ProducerTopic*& topic,
+                                                  std::int32_t& partition) {
+  std::lock_guard lock(mutex_);
+  Completion<Failure, Delivery> found;
+  for (auto& [name, each] : topics_) {
+    for (PendingRecord& pending : each->pending) {
+      if (pending.handler_id != id) continue;
+      topic = each.get();
+      partition = -1;
+      pending.handler_id = 0;
+      return std::move(pending.awaited.done);
+    }
+  }
+  for (Batch* batch = oldest_; batch && !found; batch = batch->younger) {
+    topic = batch->queue->topic;
+    partition = batch->queue->partition;
+    batch->handlers.take_id(id, [&found](HandlerList::Taken& taken) {
+      auto* awaited = static_cast<Awaited*>(taken.handler);
+      found = std::move(awaited->done);
+      awaited->~Awaited();
+    });
+  }
+  return found;
+}
+
+bool Accumulator::empty() const {
+  std::lock_guard lock(mutex_);
+  return !oldest_ && pending_records_ == 0;
+}
+
+}  // namespace tern::kafka

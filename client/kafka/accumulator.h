@@ -1,0 +1,290 @@
+// Accumulator: where records become batches. append() encodes a record straight into the open batch of
+// its partition, in final wire form: the one copy a record sees on the way out.
+//
+// append(), topic() and usage may be called from any thread; one mutex guards everything here, held for
+// about as long as it takes to encode a record. The rest is for the sender, on the engine's executor.
+// It takes batches out when they are full, old enough or wanted; an old batch whose broker cannot take
+// more yet stays open ("overdue") and keeps filling.
+#ifndef TERN_CLIENT_KAFKA_ACCUMULATOR_H_
+#define TERN_CLIENT_KAFKA_ACCUMULATOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "client/core/completion.h"
+#include "client/core/ports.h"
+#include "client/core/random.h"
+#include "client/kafka/batch.h"
+#include "client/kafka/config.h"
+#include "protocol/kafka/records.h"
+
+namespace tern::kafka {
+
+struct Topic;
+struct ProducerTopic;
+struct Lane;
+
+// What the sender keeps of a partition. Belongs to the engine's executor.
+struct PartitionQueue {
+  ProducerTopic* topic = nullptr;
+  std::int32_t partition = 0;
+  BatchList waiting;           // to be sent, in order
+  int in_flight = 0;           // batches on the way
+  std::int32_t next_sequence = 0;
+  Lane* lane = nullptr;        // of the broker that leads it; null: no leader known
+  bool listed = false;         // in its lane's ready list
+  Time retry_at{};             // not tried again before
+  int failures = 0;            // in a row
+};
+
+// A handler whose type is forgotten, for records that wait for their topic.
+using DeliveryHandler = Completion<std::error_code, const Delivery&>;
+
+// Stands where there is no handler.
+struct NoHandler {};
+
+// The handler of an awaited send. Every handler that has an id is one of these.
+struct Awaited {
+  Completion<Failure, Delivery> done;
+  void operator()(std::error_code error, const Delivery& delivery) {
+    Failure failure(error);
+    failure.text = delivery.text;
+    done(std::move(failure), delivery);
+  }
+};
+
+struct PendingRecord {
+  std::string key, value;
+  bool key_null = true, value_null = false;
+  std::vector<std::pair<std::string, std::pair<bool, std::string>>> headers;
+  std::int64_t timestamp_ms = 0;
+  std::int32_t partition = -1;
+  DeliveryHandler handler;
+  Awaited awaited;  // in place of `handler` where there is an id
+  std::uint64_t handler_id = 0;
+  std::size_t charged = 0;
+  std::uint64_t order = 0;
+  Time since{};
+};
+
+struct ProducerTopic {
+  struct Open {
+    Batch* batch = nullptr;
+    std::size_t capacity_hint = 0;  // what the last batch came to
+    std::unique_ptr<PartitionQueue> queue;
+    bool has_leader = false;
+  };
+
+  std::string name;
+  Topic* cluster_topic = nullptr;   // of the engine
+  std::vector<Open> partitions;     // empty: not known yet
+  std::int32_t sticky = -1;         // where records without a key go, until a batch is full
+  std::uint32_t round_robin = 0;
+  std::deque<PendingRecord> pending;
+};
+
+// Batches are numbered this far apart, so that the halves of a split batch fit in between.
+inline constexpr std::uint64_t kOrderStep = std::uint64_t{1} << 20;
+
+class Accumulator {
+ public:
+  Accumulator(const ProducerConfig& config, Network& network, std::uint64_t seed);
+  ~Accumulator();
+
+  // Any thread. The topic with this name; the address is good as long as the accumulator lives.
+  ProducerTopic& topic(std::string_view name);
+
+  // Any thread. Takes the record, or says why not: queue_full, closed, record_too_large,
+  // unknown_partition. The handler is moved from only on success. `id`: see HandlerList.
+  template <class F>
+  std::error_code append(ProducerTopic& topic, const Record& record, F&& handler, std::uint64_t id = 0);
+
+  // Any thread.
+  void stop();  // append() fails with `closed` from now on
+  std::size_t used_bytes() const { return pool_.used_bytes(); }
+  BufferPool& pool() { return pool_; }
+
+  // ---- for the sender
+
+  // Topics named for the first time since the last call.
+  std::vector<ProducerTopic*> take_new_topics();
+  // Calls `f(topic)` for each topic.
+  template <class F>
+  void for_each_topic(F&& f) {
+    for (auto& [name, topic] : topics_snapshot()) f(*topic);
+  }
+  // Makes room for partitions that have become known, and appends what was waiting for that.
+  void set_partitions(ProducerTopic& topic, std::size_t count);
+  void set_has_leader(ProducerTopic& topic, std::int32_t partition, bool has_leader);
+  // Takes out the records that wait for the topic; their memory counts until refunded.
+  std::deque<PendingRecord> take_pending(ProducerTopic& topic);
+  // Appends one of them, whatever the limit says, even after stop(): it was accepted before. Its handler
+  // is moved from only on success.
+  std::error_code append_accepted(ProducerTopic& topic, const Record& record, PendingRecord& pending);
+  void adopt_handler(PendingRecord& pending, HandlerList& list);
+  // When the oldest record that waits for a topic came; kNever: none does.
+  Time oldest_pending();
+
+  // Closes full batches and moves them to `out`; then those open for longer than linger, or all if
+  // `all`. `overdue_home(queue)` gives the list where an old one is to stay open because it cannot be
+  // sent now, or null to take it.
+  template <class OverdueHome>
+  void collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home);
+  // Closes what is overdue in this list.
+  void collect_overdue(BatchList& list, std::vector<Batch*>& out);
+  // If the open batch of the partition is in some list of overdue ones, it changes over to this one.
+  void move_overdue(PartitionQueue& queue, BatchList& to);
+  // When collect() will find something; kNever: not by time alone.
+  Time next_linger() const;
+
+  // The oldest batch not reported yet: when it was opened and its number; {kNever, max} if none.
+  std::pair<Time, std::uint64_t> oldest() const;
+  std::uint64_t newest_order() const;
+  // Batches opened at or before `time`, to be given up: closed if still open.
+  std::vector<Batch*> expired(Time time);
+  // Marks as reported: not the oldest any more.
+  void retire(Batch& batch);
+  void free_batch(Batch* batch);
+  void free_bytes(Batch& batch);
+  // The upper half of a batch's records becomes a batch of its own, younger by a hair.
+  Batch* new_batch_after(Batch& batch);
+  // Takes the handler with this id out of wherever it waits; its record goes on without it. The
+  // partition it was for is written to `partition` (-1: none chosen yet). Empty: no such id.
+  Completion<Failure, Delivery> detach(std::uint64_t id, ProducerTopic*& topic, std::int32_t& partition);
+  bool empty() const;
+
+ private:
+  std::vector<std::pair<std::string_view, ProducerTopic*>> topics_snapshot();
+  std::int32_t choose(ProducerTopic& topic, const Record& record);
+  std::int32_t choose_sticky(ProducerTopic& topic);
+  // A batch of the partition with room for the record: the open one, grown if need be, or a new one.
+  Batch* make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
+                   std::int64_t timestamp_ms, std::error_code& error);
+  bool grow(Batch& batch, std::size_t size);
+  Batch* open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
+                    std::int64_t timestamp_ms);
+  void seal(Batch& batch);
+  PendingRecord* append_pending(ProducerTopic& topic, const Record& record, std::int64_t timestamp_ms,
+                                std::error_code& error);
+  void wake_later() { wake_ = true; }
+
+  template <class F>
+  std::error_code append_locked(ProducerTopic& topic, const Record& record,
+                                std::int64_t timestamp_ms, F&& handler, std::uint64_t id);
+
+  const ProducerConfig& config_;
+  Network& network_;
+  BufferPool pool_;
+  mutable std::mutex mutex_;
+  Random random_;
+  bool stopped_ = false;
+  bool beyond_ = false;  // while what was accepted before is appended
+  bool wake_ = false;  // a step is needed once the lock is released
+  std::map<std::string, std::unique_ptr<ProducerTopic>, std::less<>> topics_;
+  std::vector<ProducerTopic*> new_topics_;
+  std::size_t pending_records_ = 0;
+  BatchList open_;     // by age
+  BatchList sealed_;
+  Batch* oldest_ = nullptr;
+  Batch* youngest_ = nullptr;
+  std::uint64_t next_order_ = kOrderStep;
+  std::vector<Batch*> free_batches_;
+};
+
+// ------------------------------------------------------------------------------------ the hot path
+
+template <class F>
+std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& record,
+                                           std::int64_t timestamp_ms, F&& handler, std::uint64_t id) {
+  constexpr bool kHandler = !std::is_same_v<std::remove_cvref_t<F>, NoHandler>;
+  if (stopped_ && !beyond_) [[unlikely]] {
+    return make_error_code(ClientErrc::closed);
+  }
+  if (topic.partitions.empty()) [[unlikely]] {
+    std::error_code error;
+    PendingRecord* pending = append_pending(topic, record, timestamp_ms, error);
+    if (!pending) return error;
+    if constexpr (std::is_same_v<std::remove_cvref_t<F>, Awaited>) {
+      pending->awaited = std::forward<F>(handler);
+    } else if constexpr (kHandler) {
+      pending->handler = DeliveryHandler(std::forward<F>(handler));
+    }
+    pending->handler_id = id;
+    return {};
+  }
+  const std::int32_t partition = choose(topic, record);
+  if (partition < 0) [[unlikely]] {
+    return make_error_code(ClientErrc::unknown_partition);
+  }
+  Batch* batch = topic.partitions[static_cast<std::size_t>(partition)].batch;
+  std::size_t body = 0;
+  std::int64_t delta = 0;
+  if (batch) [[likely]] {
+    delta = timestamp_ms - batch->base_timestamp;
+    body = record_body_size(record, delta, batch->count);
+  }
+  if (!batch || batch->used + record_size(body) > batch->buffer.capacity) [[unlikely]] {
+    std::error_code error;
+    batch = make_room(topic, partition, record, timestamp_ms, error);
+    if (!batch) return error;
+    // A new batch has a new base: the deltas, and so the size, are others.
+    delta = timestamp_ms - batch->base_timestamp;
+    body = record_body_size(record, delta, batch->count);
+  }
+  if constexpr (kHandler) {
+    if (!batch->handlers.reserve(sizeof(std::remove_cvref_t<F>), pool_, beyond_)) [[unlikely]] {
+      return make_error_code(ClientErrc::queue_full);
+    }
+    batch->handlers.add(std::forward<F>(handler), batch->count, timestamp_ms, id);
+  }
+  std::byte* at = batch->buffer.data + batch->used;
+  const std::byte* end = write_record(at, body, record, delta, batch->count);
+  batch->used = static_cast<std::size_t>(end - batch->buffer.data);
+  ++batch->count;
+  if (timestamp_ms > batch->max_timestamp) batch->max_timestamp = timestamp_ms;
+  return {};
+}
+
+template <class F>
+std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, F&& handler,
+                                    std::uint64_t id) {
+  const std::int64_t timestamp_ms =
+      record.timestamp_ms == kTimestampNow ? network_.now().wall_ms : record.timestamp_ms;
+  bool wake = false;
+  std::error_code error;
+  {
+    std::lock_guard lock(mutex_);
+    error = append_locked(topic, record, timestamp_ms, std::forward<F>(handler), id);
+    wake = std::exchange(wake_, false);
+  }
+  if (wake) network_.wake();
+  return error;
+}
+
+template <class OverdueHome>
+void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home) {
+  std::lock_guard lock(mutex_);
+  while (Batch* batch = open_.front()) {
+    if (!all && deadline_after(batch->opened, config_.linger) > now.mono) break;
+    BatchList* home = all ? nullptr : overdue_home(*batch->queue);
+    if (home) {
+      open_.remove(batch);
+      home->push_back(batch);
+    } else {
+      seal(*batch);
+    }
+  }
+  while (Batch* batch = sealed_.pop_front()) out.push_back(batch);
+}
+
+}  // namespace tern::kafka
+
+#endif  // TERN_CLIENT_KAFKA_ACCUMULATOR_H_

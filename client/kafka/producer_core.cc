@@ -1,0 +1,432 @@
+#include "client/kafka/producer_core.h"
+
+#include <algorithm>
+
+#include "protocol/kafka/messages/init_producer_id.h"
+
+namespace tern::kafka {
+namespace {
+
+Failure delivery_timed_out(const Batch& batch, const ProducerConfig& config) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.delivery_timeout);
+  std::string text = "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
+  if (batch.last_failure) text += "; last try: " + batch.last_failure.message();
+  return Failure(make_error_code(ClientErrc::timed_out), std::move(text));
+}
+
+}  // namespace
+
+ProducerCore::ProducerCore(Engine& engine, ProducerConfig config, std::uint64_t seed)
+    : engine_(engine),
+      config_(std::move(config)),
+      accumulator_(config_, engine.network(), seed),
+      timer_(Timer::calling<&ProducerCore::on_timer>(engine.timers(), this)),
+      producer_id_backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max) {
+  if (const Codec* codec = find_codec(engine.config().codecs, config_.compression)) {
+    compressor_ = codec->make_compressor();
+  }
+}
+
+void ProducerCore::start() {
+  if (engine_.is_closed()) return shut_down(Failure(ClientErrc::closed), engine_.now());
+  engine_.add(shared_from_this());
+  engine_.cluster().add_listener(*this);
+  started_ = true;
+}
+
+ProducerCore::~ProducerCore() {
+  for (Done& done : done_) done.handlers.clear(accumulator_.pool());
+  for (const auto& call : calls_) {
+    for (Batch* batch : call->batches) {
+      if (batch && batch->reported) accumulator_.free_batch(batch);  // no list has it any more
+    }
+  }
+}
+
+// --------------------------------------------------------------------------------------- what comes in
+
+void ProducerCore::send(ProducerTopic& topic, const Record& record,
+                        Completion<Failure, Delivery> done, std::uint64_t id) {
+  waiting_sends_.push_back({&topic, record, std::move(done), id, engine_.now().mono});
+  if (waiting_sends_.size() == 1) retry_waiting_sends(engine_.now());
+  engine_.wake();
+}
+
+void ProducerCore::retry_waiting_sends(Now now) {
+  while (!waiting_sends_.empty()) {
+    WaitingSend& front = waiting_sends_.front();
+    Awaited awaited{std::move(front.done)};
+    std::error_code error = accumulator_.append(*front.topic, front.record, std::move(awaited), front.id);
+    const bool too_late = now.mono >= deadline_after(front.since, config_.delivery_timeout);
+    if (error == ClientErrc::queue_full && !too_late && !closed_) {
+      front.done = std::move(awaited.done);
+      return;
+    }
+    if (error) {
+      Delivery delivery;
+      delivery.topic = front.topic->name;
+      delivery.cause = error;
+      engine_.complete(std::move(awaited.done), Failure(error), std::move(delivery));
+    }
+    waiting_sends_.pop_front();
+  }
+}
+
+void ProducerCore::wait_space(Completion<Failure> done, std::uint64_t id) {
+  space_waiters_.push_back({std::move(done), id});
+  engine_.wake();
+}
+
+void ProducerCore::flush(Completion<Failure> done, std::uint64_t id) {
+  flushes_.push_back({std::move(done), id, accumulator_.newest_order()});
+  engine_.wake();
+}
+
+void ProducerCore::close(Duration timeout, Completion<Failure> done) {
+  if (closing_) {
+    engine_.complete(std::move(done), Failure(ClientErrc::closed));
+    return;
+  }
+  closing_ = true;
+  accumulator_.stop();
+  close_deadline_ = deadline_after(engine_.now().mono, timeout);
+  close_done_ = std::move(done);
+  engine_.wake();
+}
+
+void ProducerCore::cancel(std::uint64_t id) {
+  const Failure cancelled(std::make_error_code(std::errc::operation_canceled));
+  for (auto it = waiting_sends_.begin(); it != waiting_sends_.end(); ++it) {
+    if (it->id != id) continue;
+    engine_.complete(std::move(it->done), cancelled, Delivery());
+    waiting_sends_.erase(it);
+    return;
+  }
+  for (Waiter& waiter : space_waiters_) {
+    if (waiter.id == id && waiter.done) engine_.complete(std::move(waiter.done), cancelled);
+  }
+  for (Waiter& waiter : flushes_) {
+    if (waiter.id == id && waiter.done) engine_.complete(std::move(waiter.done), cancelled);
+  }
+  ProducerTopic* topic = nullptr;
+  Delivery delivery;
+  if (auto done = accumulator_.detach(id, topic, delivery.partition)) {
+    delivery.topic = topic->name;
+    delivery.cause = cancelled.code;
+    engine_.complete(std::move(done),
+                     Failure(make_error_code(ClientErrc::maybe_written),
+                             "cancelled while the record was in a batch; it is still being sent"),
+                     std::move(delivery));
+  }
+}
+
+// ----------------------------------------------------------------------------------------------- topics
+
+void ProducerCore::on_cluster_changed(Now now) {
+  accumulator_.for_each_topic([&](ProducerTopic& topic) { refresh_topic(topic, now); });
+}
+
+void ProducerCore::refresh_topic(ProducerTopic& topic, Now now) {
+  Topic* known = topic.cluster_topic;
+  if (!known) return;
+  if (known->partitions.empty()) {
+    if (known->answered && known->error != BrokerErrc::none && !is_retriable(known->error)) {
+      const std::error_code code = make_error_code(known->error);
+      fail_pending(topic, Failure(code, "topic \"" + topic.name + "\": " + code.message()));
+    }
+    return;
+  }
+  accumulator_.set_partitions(topic, known->partitions.size());
+  for (std::size_t i = 0; i < known->partitions.size(); ++i) {
+    PartitionQueue& queue = *topic.partitions[i].queue;
+    const bool has_leader = known->partitions[i].leader >= 0;
+    if (has_leader != topic.partitions[i].has_leader) {
+      accumulator_.set_has_leader(topic, queue.partition, has_leader);
+    }
+    assign_lane(queue, now);
+  }
+  append_resolved(topic, now);
+}
+
+// Records that came before their topic was known go where they would have gone.
+void ProducerCore::append_resolved(ProducerTopic& topic, Now now) {
+  if (topic.pending.empty()) return;
+  for (PendingRecord& pending : accumulator_.take_pending(topic)) {
+    std::vector<Header> headers;
+    for (const auto& [key, value] : pending.headers) {
+      headers.push_back({key, value.first ? wire::Bytes::null() : wire::Bytes(value.second)});
+    }
+    const Record record{.key = pending.key_null ? wire::Bytes::null() : wire::Bytes(pending.key),
+                        .value = pending.value_null ? wire::Bytes::null() : wire::Bytes(pending.value),
+                        .headers = headers,
+                        .timestamp_ms = pending.timestamp_ms,
+                        .partition = pending.partition};
+    accumulator_.pool().refund(pending.charged);
+    const std::error_code error = accumulator_.append_accepted(topic, record, pending);
+    if (error) {
+      report_pending(pending, topic, make_error_code(ClientErrc::not_written), Failure(error));
+    }
+  }
+  for (Waiter& flush : flushes_) flush.up_to = accumulator_.newest_order();
+  static_cast<void>(now);
+}
+
+void ProducerCore::fail_pending(ProducerTopic& topic, const Failure& why) {
+  for (PendingRecord& pending : accumulator_.take_pending(topic)) {
+    accumulator_.pool().refund(pending.charged);
+    report_pending(pending, topic, make_error_code(ClientErrc::not_written), why);
+  }
+}
+
+void ProducerCore::expire_pending(Now now) {
+  const Duration patience = std::min(config_.metadata_timeout, config_.delivery_timeout);
+  if (deadline_after(accumulator_.oldest_pending(), patience) > now.mono) return;
+  accumulator_.for_each_topic([&](ProducerTopic& topic) {
+    if (topic.pending.empty() || deadline_after(topic.pending.front().since, patience) > now.mono) {
+      return;
+    }
+    const Topic* known = topic.cluster_topic;
+    std::string text = "topic \"" + topic.name + "\": no partitions known within metadata_timeout";
+    std::error_code code = make_error_code(ClientErrc::timed_out);
+    if (known && known->answered && known->error != BrokerErrc::none) {
+      code = make_error_code(known->error);
+      text += "; the brokers say: " + code.message();
+    } else if (const Failure& trouble = engine_.cluster().trouble()) {
+      text += "; " + trouble.message();
+    }
+    fail_pending(topic, Failure(code, std::move(text)));
+  });
+}
+
+// ------------------------------------------------------------------------------------------------- steps
+
+void ProducerCore::step(Now now) {
+  if (closed_) return;
+  for (ProducerTopic* topic : accumulator_.take_new_topics()) {
+    topic->cluster_topic = &engine_.cluster().want(topic->name, now);
+    refresh_topic(*topic, now);
+  }
+  expire_pending(now);
+  expire_batches(now);
+  retry_waiting_sends(now);
+  const bool all = !flushes_.empty() || closing_ || accumulator_.pool().take_refused();
+  collected_.clear();
+  accumulator_.collect(now, all, collected_,
+                       [this](PartitionQueue& queue) { return overdue_home(queue); });
+  if (all) {
+    for (auto& [id, lane] : lanes_) accumulator_.collect_overdue(lane->overdue, collected_);
+    accumulator_.collect_overdue(leaderless_.overdue, collected_);
+  }
+  enqueue(collected_, now);
+  std::erase_if(delayed_, [&](PartitionQueue* queue) {
+    if (queue->retry_at > now.mono) return false;
+    list(*queue, now);
+    return true;
+  });
+  fetch_producer_id(now);
+  for (auto& [id, lane] : lanes_) send_lane(*lane, now);
+  finish_waiters();
+  set_timer(now);
+}
+
+void ProducerCore::expire_batches(Now now) {
+  if (deadline_after(accumulator_.oldest().first, config_.delivery_timeout) > now.mono) return;
+  for (Batch* batch : accumulator_.expired(now.mono - config_.delivery_timeout)) {
+    const auto certainty = batch->in_flight || batch->maybe_written ? ClientErrc::maybe_written
+                                                                    : ClientErrc::not_written;
+    const Failure cause = delivery_timed_out(*batch, config_);
+    if (!batch->in_flight) {
+      fail(*batch, certainty, cause, now);
+      continue;
+    }
+    report(*batch, -1, -1, make_error_code(certainty), cause);
+    batch->reported = true;
+  }
+}
+
+void ProducerCore::finish_waiters() {
+  const std::uint64_t oldest = accumulator_.oldest().second;
+  const bool none_pending = accumulator_.oldest_pending() == kNever;
+  while (!flushes_.empty()) {
+    Waiter& flush = flushes_.front();
+    if (flush.done && (oldest <= flush.up_to || !none_pending)) break;
+    if (flush.done) {
+      Done done;
+      done.then = std::move(flush.done);
+      done_.push_back(std::move(done));
+    }
+    flushes_.pop_front();
+  }
+  const std::size_t used = accumulator_.used_bytes();
+  const std::size_t batch = std::min(config_.batch_bytes, config_.buffer_bytes / 2);
+  if (!space_waiters_.empty() && (used + batch <= config_.buffer_bytes || closing_)) {
+    for (Waiter& waiter : space_waiters_) {
+      if (waiter.done) engine_.complete(std::move(waiter.done), closing_ ? Failure(ClientErrc::closed) : Failure());
+    }
+    space_waiters_.clear();
+  }
+  if (!closing_ || closed_) return;
+  const Now now = engine_.now();
+  if (now.mono >= close_deadline_) {
+    shut_down(Failure(make_error_code(ClientErrc::timed_out), "the producer was closed before this was delivered"), now);
+  } else if (accumulator_.empty() && waiting_sends_.empty() && calls_in_flight_ == 0) {
+    shut_down(Failure(ClientErrc::closed), now);
+  }
+}
+
+void ProducerCore::set_timer(Now now) {
+  if (closed_) return timer_.cancel();
+  Time next = std::min(accumulator_.next_linger(), close_deadline_);
+  next = std::min(next, deadline_after(accumulator_.oldest().first, config_.delivery_timeout));
+  next = std::min(next, deadline_after(accumulator_.oldest_pending(),
+                                       std::min(config_.metadata_timeout, config_.delivery_timeout)));
+  for (const PartitionQueue* queue : delayed_) next = std::min(next, queue->retry_at);
+  if (!waiting_sends_.empty()) {
+    next = std::min(next, deadline_after(waiting_sends_.front().since, config_.delivery_timeout));
+  }
+  if (producer_id_retry_at_ > now.mono) next = std::min(next, producer_id_retry_at_);
+  if (next != timer_.when()) timer_.set(next);
+}
+
+// Gives up everything that is left; calls on the way keep their batches until they end.
+void ProducerCore::shut_down(const Failure& why, Now now) {
+  if (std::exchange(closed_, true)) return;
+  accumulator_.stop();
+  closing_ = true;
+  timer_.cancel();
+  if (started_) engine_.cluster().remove_listener(*this);
+  retry_waiting_sends(now);
+  accumulator_.for_each_topic([&](ProducerTopic& topic) { fail_pending(topic, why); });
+  for (Batch* batch : accumulator_.expired(kNever)) {
+    const auto certainty = batch->in_flight || batch->maybe_written ? ClientErrc::maybe_written
+                                                                    : ClientErrc::not_written;
+    if (batch->in_flight) {
+      report(*batch, -1, -1, make_error_code(certainty), why);
+      batch->reported = true;
+    } else {
+      fail(*batch, certainty, why, now);
+    }
+  }
+  for (Waiter& waiter : space_waiters_) {
+    if (waiter.done) engine_.complete(std::move(waiter.done), Failure(ClientErrc::closed));
+  }
+  space_waiters_.clear();
+  for (Waiter& flush : flushes_) {
+    Done done;
+    done.then = std::move(flush.done);
+    if (done.then) done_.push_back(std::move(done));
+  }
+  flushes_.clear();
+  if (close_done_) {
+    Done done;
+    done.then = std::move(close_done_);
+    done.cause = why.code == ClientErrc::closed ? Failure() : why;
+    done_.push_back(std::move(done));
+  }
+  engine_.wake();
+}
+
+// --------------------------------------------------------------------------------------------- telling
+
+Observer::Batch ProducerCore::describe(const Batch& batch) const {
+  return {batch.queue->topic->name,
+          batch.queue->partition,
+          static_cast<std::size_t>(batch.count),
+          batch.used,
+          batch.prepared ? batch.uncompressed : batch.used,
+          batch.attempts};
+}
+
+// Once for each batch: takes its handlers over for run_completions().
+void ProducerCore::report(Batch& batch, std::int64_t base_offset, std::int64_t log_append_time_ms,
+                          std::error_code error, const Failure& cause) {
+  if (Observer* observer = engine_.observer()) {
+    if (error) {
+      observer->on_batch_failed(describe(batch), cause);
+    } else {
+      observer->on_batch_delivered(describe(batch));
+    }
+  }
+  accumulator_.retire(batch);
+  Done done;
+  done.handlers = std::move(batch.handlers);
+  done.topic = batch.queue->topic;
+  done.partition = batch.queue->partition;
+  done.base_offset = base_offset;
+  done.count = static_cast<std::size_t>(batch.count);
+  done.log_append_time_ms = log_append_time_ms;
+  done.max_timestamp_ms = batch.max_timestamp;
+  done.error = error;
+  done.cause = cause;
+  if (error && !done.cause.text) done.cause = Failure(cause.code, cause.code.message());
+  if (error) {
+    done.cause.text = std::make_shared<const std::string>(
+        "topic \"" + done.topic->name + "\" partition " + std::to_string(done.partition) + ": " +
+        *done.cause.text);
+  }
+  done_.push_back(std::move(done));
+}
+
+void ProducerCore::report_pending(PendingRecord& record, ProducerTopic& topic, std::error_code error,
+                                  const Failure& cause) {
+  Done done;
+  done.topic = &topic;
+  done.count = 1;
+  done.max_timestamp_ms = record.timestamp_ms;
+  done.error = error;
+  done.cause = cause.text ? cause : Failure(cause.code, cause.code.message());
+  accumulator_.adopt_handler(record, done.handlers);
+  done_.push_back(std::move(done));
+}
+
+// Makes one call to the user; false when there is nothing left to tell.
+bool ProducerCore::tell(Done& done) {
+  if (done.count != 0 && !std::exchange(done.batch_told, true) && on_batch_) {
+    BatchReport report;
+    report.topic = done.topic->name;
+    report.partition = done.partition;
+    report.base_offset = done.base_offset;
+    report.count = done.count;
+    report.timestamp_ms =
+        done.log_append_time_ms >= 0 ? done.log_append_time_ms : done.max_timestamp_ms;
+    report.error = done.error;
+    report.cause = done.cause.code;
+    if (done.cause.text) report.text = *done.cause.text;
+    on_batch_(report);
+    return true;
+  }
+  if (!done.handlers.empty()) {
+    Delivery delivery;
+    delivery.topic = done.topic->name;
+    delivery.partition = done.partition;
+    delivery.cause = done.cause.code;
+    delivery.text = done.cause.text;
+    const auto call = [&](HandlerList::Taken& taken) {
+      delivery.offset = done.base_offset >= 0 ? done.base_offset + taken.index : -1;
+      delivery.timestamp_ms =
+          done.log_append_time_ms >= 0 ? done.log_append_time_ms : taken.timestamp_ms;
+      taken.call(done.error, delivery);
+    };
+    while (done.handlers.take(accumulator_.pool(), call)) {
+    }
+    return true;
+  }
+  if (done.then) {
+    Completion<Failure> then = std::move(done.then);
+    then(done.cause);
+    return true;
+  }
+  return false;
+}
+
+void ProducerCore::run_completions() {
+  // What completes meanwhile waits for the next call, so that a handler that sends cannot starve others.
+  for (std::size_t left = done_.size(); left > 0; --left) {
+    while (tell(done_.front())) {
+    }
+    done_.pop_front();
+  }
+  if (closed_ && done_.empty() && calls_in_flight_ == 0) engine_.remove(*this);
+}
+
+}  // namespace tern::kafka
