@@ -27,7 +27,7 @@ using wire::null;
 struct ClientConfig {
   // "host:port" or "host" (port 9092), at least one; "[::1]:9092" for IPv6. Only needed to find the
   // cluster; tried again when no known broker can be reached.
-  std::vector<std::string> bootstrap;
+  std::vector<std::string> bootstrap = {};
   std::string client_id = "tern";
 
   Duration connect_timeout = std::chrono::seconds(10);   // connect and handshake (Java)
@@ -52,7 +52,7 @@ struct ClientConfig {
   Codecs codecs = {gzip()};
 
   // Sees connects, requests, batches and errors; null costs nothing.
-  std::shared_ptr<Observer> observer;
+  std::shared_ptr<Observer> observer = {};
 };
 
 enum class Acks : std::int16_t {
@@ -95,7 +95,7 @@ struct ProducerConfig {
   Compression compression = Compression::none;
 
   Partitioning partitioning = Partitioning::java;
-  Partitioner partitioner;  // if set, takes the place of `partitioning`
+  Partitioner partitioner = {};  // if set, takes the place of `partitioning`
 };
 
 enum class StartAt { earliest, latest, offset, timestamp };
@@ -130,7 +130,7 @@ enum class OffsetReset { earliest, latest, none };
 enum class Isolation : std::int8_t { read_uncommitted = 0, read_committed = 1 };
 
 struct ConsumerConfig {
-  std::vector<Assignment> assignment;  // partitions to read; may be changed later with assign()
+  std::vector<Assignment> assignment = {};  // partitions to read; may be changed later with assign()
 
   OffsetReset offset_reset = OffsetReset::latest;          // (Java)
   Isolation isolation = Isolation::read_uncommitted;       // (Java)
@@ -145,7 +145,7 @@ struct ConsumerConfig {
   std::size_t prefetch_bytes = 67'108'864;  // librdkafka's default
   std::size_t max_decompressed_batch_bytes = 134'217'728;  // a batch that unpacks to more is an error
   bool check_crcs = true;                                  // (Java)
-  std::string rack;  // where this client is: reads from a replica there if the broker offers it
+  std::string rack = {};  // where this client is: reads from a replica there if the broker offers it
 };
 
 // Each returns an error that names the field and what it may be, or nothing.

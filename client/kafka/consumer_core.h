@@ -44,6 +44,12 @@ struct OffsetAndTime {
 };
 using OffsetsAndTimes = std::vector<OffsetAndTime>;
 
+// A question for the offset of the first record with this time or a later one.
+struct TimeQuery {
+  TopicPartition partition;
+  std::int64_t time_ms = 0;  // since 1970
+};
+
 // Which partitions are assigned and how far each has come, for any thread to see.
 class ConsumerBoard {
  public:
@@ -67,11 +73,6 @@ class ConsumerCore final : public Part,
  public:
   using PollDone = Completion<Failure, Records>;
   using OffsetsDone = Completion<Failure, OffsetsAndTimes>;
-  struct TimeQuery {
-    TopicPartition partition;
-    std::int64_t time_ms = 0;  // or kEarliestTime, kLatestTime
-  };
-
   // `config` must have passed check(). Does nothing yet; any thread.
   ConsumerCore(Engine& engine, ConsumerConfig config);
   ~ConsumerCore() override;
@@ -91,9 +92,9 @@ class ConsumerCore final : public Part,
 
   // Waits for records until `deadline` (then there are none). One at a time. `id` is for cancel().
   void poll(std::uint64_t id, Time deadline, PollDone done);
+  // The times may be kEarliestTime and kLatestTime, too.
   void find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries, Time deadline,
                     OffsetsDone done, Now now);
-  void cancel(std::uint64_t id) override;
   // Ends the sessions at the brokers, waiting for that no longer than `deadline`.
   void close(Time deadline, Completion<Failure> done, Now now);
 
@@ -103,6 +104,7 @@ class ConsumerCore final : public Part,
   // Part
   void step(Now now) override;
   void run_completions() override;
+  void cancel(std::uint64_t id) override;
   void shut_down(const Failure& why, Now now) override;
 
   // ClusterListener

@@ -229,6 +229,11 @@ void FetchSession::on_failure(const Failure& why, bool, Now now) {
   delete this;
 }
 
+void FetchSession::on_abandoned() {
+  busy_ = false;
+  if (!owner_) delete this;
+}
+
 BrokerErrc FetchSession::take(const FetchResponse& response) {
   const auto error = static_cast<BrokerErrc>(response.error_code);
   if (std::exchange(closing_, false)) {

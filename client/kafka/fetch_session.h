@@ -83,6 +83,7 @@ class FetchSession final : public Call {
   Duration response_timeout() const override { return response_timeout_; }
   void on_response(const Response& response, Now now) override;
   void on_failure(const Failure& why, bool maybe_sent, Now now) override;
+  void on_abandoned() override;
 
  private:
   struct Planned {
