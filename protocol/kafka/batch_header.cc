@@ -42,11 +42,16 @@ BatchHeader read_batch_header(const std::byte* in) {
   return header;
 }
 
-void patch_base_offset(std::byte* header, std::int64_t base_offset) { store_be(header, base_offset); }
+void patch_base_offset(std::byte* header, std::int64_t base_offset) {
+  store_be(header, base_offset);
+}
 
-void patch_partition_leader_epoch(std::byte* header, std::int32_t epoch) { store_be(header + 12, epoch); }
+void patch_partition_leader_epoch(std::byte* header, std::int32_t epoch) {
+  store_be(header + 12, epoch);
+}
 
-void patch_producer(std::byte* header, std::int64_t id, std::int16_t epoch, std::int32_t base_sequence) {
+void patch_producer(std::byte* header, std::int64_t id, std::int16_t epoch,
+                    std::int32_t base_sequence) {
   store_be(header + 43, id);
   store_be(header + 51, epoch);
   store_be(header + 53, base_sequence);
@@ -60,7 +65,8 @@ std::uint32_t batch_crc(const std::byte* header, std::span<const wire::Bytes> pi
   return crc;
 }
 
-std::uint32_t batch_crc(const std::byte* header, std::uint32_t records_crc, std::uint64_t records_size) {
+std::uint32_t batch_crc(const std::byte* header, std::uint32_t records_crc,
+                        std::uint64_t records_size) {
   const std::uint32_t crc =
       wire::crc32c(0, header + kBatchCrcStart, kBatchHeaderSize - kBatchCrcStart);
   return wire::crc32c_combine(crc, records_crc, records_size);

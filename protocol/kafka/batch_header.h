@@ -1,4 +1,4 @@
-// The 61 bytes in front of the records of a batch (message format v2), and the sum that covers them.
+// The 61 bytes in front of the records of a batch (message format v2), and their checksum.
 //
 //   at  size  field
 //    0    8   base offset              \  not covered by the CRC: a broker changes these
@@ -7,7 +7,7 @@
 //   16    1   magic, 2                  |
 //   17    4   CRC-32C of all that follows
 //   21    2   attributes
-//   23    4   last offset delta        the last offset is base offset + this, whatever compaction removed
+//   23    4   last offset delta        last offset less base offset, whatever compaction removed
 //   27    8   base timestamp           milliseconds; what the records' deltas are added to
 //   35    8   max timestamp
 //   43    8   producer id              \  -1 without idempotence
@@ -29,8 +29,8 @@
 namespace tern::kafka {
 
 inline constexpr std::size_t kBatchHeaderSize = 61;
-inline constexpr std::size_t kBatchLengthEnd = 12;   // the length counts from here
-inline constexpr std::size_t kBatchCrcStart = 21;    // the sum counts from here
+inline constexpr std::size_t kBatchLengthEnd = 12;  // the length counts from here
+inline constexpr std::size_t kBatchCrcStart = 21;   // the sum counts from here
 inline constexpr std::int8_t kMagicV2 = 2;
 
 inline constexpr std::int64_t kNoProducerId = -1;
@@ -68,7 +68,8 @@ struct BatchHeader {
   }
   TimestampType timestamp_type() const {
     if (magic == 0) return TimestampType::none;
-    return (attributes & attribute::kLogAppendTime) ? TimestampType::log_append : TimestampType::create;
+    return (attributes & attribute::kLogAppendTime) ? TimestampType::log_append
+                                                    : TimestampType::create;
   }
   bool is_transactional() const { return (attributes & attribute::kTransactional) != 0; }
   bool is_control() const { return (attributes & attribute::kControl) != 0; }
@@ -92,14 +93,16 @@ BatchHeader read_batch_header(const std::byte* in);
 // Changes to a header that is already written. Only the first two leave the CRC as it is.
 void patch_base_offset(std::byte* header, std::int64_t base_offset);
 void patch_partition_leader_epoch(std::byte* header, std::int32_t epoch);
-void patch_producer(std::byte* header, std::int64_t id, std::int16_t epoch, std::int32_t base_sequence);
+void patch_producer(std::byte* header, std::int64_t id, std::int16_t epoch,
+                    std::int32_t base_sequence);
 void patch_crc(std::byte* header, std::uint32_t crc);
 
-// The CRC of a batch: over bytes 21 to 60 of `header`, then over the records, which may lie in pieces.
+// The CRC of a batch: over bytes 21 to 60 of `header`, then over the records, in any pieces.
 std::uint32_t batch_crc(const std::byte* header, std::span<const wire::Bytes> pieces);
 // The same when the sum over the records (begun with 0) is known already, as after a new producer
 // epoch for a batch that is sent again: costs about 50 ns, whatever the size.
-std::uint32_t batch_crc(const std::byte* header, std::uint32_t records_crc, std::uint64_t records_size);
+std::uint32_t batch_crc(const std::byte* header, std::uint32_t records_crc,
+                        std::uint64_t records_size);
 
 }  // namespace tern::kafka
 

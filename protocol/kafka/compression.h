@@ -1,13 +1,13 @@
 // How batches are compressed: the interface between record batches and a codec such as gzip.
 //
-// A Codec is an immutable description ("gzip at level 6"), shared by all clients that name it in their
-// config. The state that does the work (a z_stream, a dictionary) lives in a Compressor or a
-// Decompressor that a producer or a fetcher makes once and keeps, so that no memory is allocated per
-// batch. Compressors and decompressors belong to one thread at a time; codecs to any.
+// A Codec is an immutable description ("gzip at level 6"), shared by all clients that name it in
+// their config. The state that does the work (a z_stream, a dictionary) lives in a Compressor or a
+// Decompressor that a producer or a fetcher makes once and keeps, so that no memory is allocated
+// per batch. Compressors and decompressors belong to one thread at a time; codecs to any.
 //
-// Output goes where the caller keeps its memory. A producer hands out pooled pieces one after another
-// (ChunkSink). A consumer needs its records contiguous and gives one block that may have to grow
-// (FrameSink). Both are asked for room, never told how it is made.
+// Output goes where the caller keeps its memory. A producer hands out pooled pieces one after
+// another (ChunkSink). A consumer needs its records contiguous and gives one block that may have to
+// grow (FrameSink). Both are asked for room, never told how it is made.
 #ifndef TERN_PROTOCOL_KAFKA_COMPRESSION_H_
 #define TERN_PROTOCOL_KAFKA_COMPRESSION_H_
 
@@ -57,18 +57,19 @@ class Compressor {
  public:
   virtual ~Compressor() = default;
 
-  // Compresses the pieces, as if joined, into `out`; the result is the compressed size. The bytes of
-  // the last span are not reported through next(): they are the size minus what was reported.
-  virtual wire::Result<std::size_t> compress(std::span<const wire::Bytes> pieces, ChunkSink& out) = 0;
+  // Compresses the pieces, as if joined, into `out`; the result is the compressed size. The bytes
+  // of the last span are not reported through next(): they are the size minus what was reported.
+  virtual wire::Result<std::size_t> compress(std::span<const wire::Bytes> pieces,
+                                             ChunkSink& out) = 0;
 };
 
 class Decompressor {
  public:
   virtual ~Decompressor() = default;
 
-  // Decompresses all of `in` into `out`; the result is the size. Fails with too_large as soon as more
-  // than max_bytes would come out (that much memory is never asked for), with end_of_input when the
-  // input stops early, and with bad_compressed_data when it is not what the codec writes.
+  // Decompresses all of `in` into `out`; the result is the size. Fails with too_large as soon as
+  // more than max_bytes would come out (that much memory is never asked for), with end_of_input
+  // when the input stops early, and with bad_compressed_data when it is not what the codec writes.
   virtual wire::Result<std::size_t> decompress(std::span<const std::byte> in, FrameSink& out,
                                                std::size_t max_bytes) = 0;
 };

@@ -33,11 +33,14 @@ constexpr long long power_of_x(int n) {
   return static_cast<long long>(power);
 }
 
-// Four lanes of 16 bytes, folded forward by 64 bytes at a time: the method, and where the 33 comes from,
-// are those of protocol/wire/crc32c.cc. What is left at the end is 16 bytes with the same sum.
-__attribute__((target("sse4.1,pclmul"))) inline __m128i fold(__m128i lane, __m128i k, __m128i data) {
+// Four lanes of 16 bytes, folded forward by 64 bytes at a time: the method, and where the 33 comes
+// from, are those of protocol/wire/crc32c.cc. What is left at the end is 16 bytes with the same
+// sum.
+__attribute__((target("sse4.1,pclmul"))) inline __m128i fold(__m128i lane, __m128i k,
+                                                             __m128i data) {
   return _mm_xor_si128(
-      _mm_xor_si128(_mm_clmulepi64_si128(lane, k, 0x00), _mm_clmulepi64_si128(lane, k, 0x11)), data);
+      _mm_xor_si128(_mm_clmulepi64_si128(lane, k, 0x00), _mm_clmulepi64_si128(lane, k, 0x11)),
+      data);
 }
 __attribute__((target("sse4.1,pclmul"))) inline __m128i load(const unsigned char* p) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

@@ -1,5 +1,5 @@
-// CRC-32 (IEEE), the checksum of gzip and of the message formats before v2: zlib's crc32(), several times
-// faster where the processor multiplies without carry. Any thread.
+// CRC-32 (IEEE), the checksum of gzip and of the message formats before v2: zlib's crc32(), several
+// times faster where the processor multiplies without carry. Any thread.
 #ifndef TERN_PROTOCOL_KAFKA_CRC32_H_
 #define TERN_PROTOCOL_KAFKA_CRC32_H_
 

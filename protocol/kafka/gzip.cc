@@ -17,8 +17,8 @@ namespace {
 using wire::Errc;
 using wire::Result;
 
-// gzip's header and trailer are read and written here and zlib sees what is between them: its own CRC
-// would take a seventh of the time of decompressing.
+// gzip's header and trailer are read and written here and zlib sees what is between them: its own
+// CRC would take a seventh of the time of decompressing.
 constexpr int kRawWindow = -15;  // the largest window
 constexpr int kMemoryLevel = 8;  // zlib's default
 constexpr std::size_t kMaxStep = std::numeric_limits<uInt>::max();
@@ -102,7 +102,8 @@ class GzipCompressor final : public Compressor {
   };
 
   std::error_code restart() {
-    if (ready_) return deflateReset(&stream_) == Z_OK ? std::error_code() : Errc::bad_compressed_data;
+    if (ready_)
+      return deflateReset(&stream_) == Z_OK ? std::error_code() : Errc::bad_compressed_data;
     const int result =
         deflateInit2(&stream_, level_, Z_DEFLATED, kRawWindow, kMemoryLevel, Z_DEFAULT_STRATEGY);
     if (result == Z_MEM_ERROR) return out_of_memory();
@@ -146,7 +147,8 @@ std::error_code skip_header(std::span<const std::byte>& in) {
   in = in.subspan(kHeaderSize);
   if (flags & kExtra) {
     if (in.size() < 2) return Errc::end_of_input;
-    const std::size_t size = std::to_integer<std::size_t>(in[0]) | std::to_integer<std::size_t>(in[1]) << 8;
+    const std::size_t size =
+        std::to_integer<std::size_t>(in[0]) | std::to_integer<std::size_t>(in[1]) << 8;
     if (in.size() < 2 + size) return Errc::end_of_input;
     in = in.subspan(2 + size);
   }
@@ -159,7 +161,8 @@ std::error_code skip_header(std::span<const std::byte>& in) {
   if (flags & kHeaderCrc) {
     if (in.size() < 2) return Errc::end_of_input;
     const std::uint32_t crc = internal::crc32_ieee(0, whole.data(), whole.size() - in.size());
-    const std::uint32_t said = std::to_integer<std::uint32_t>(in[0]) | std::to_integer<std::uint32_t>(in[1]) << 8;
+    const std::uint32_t said =
+        std::to_integer<std::uint32_t>(in[0]) | std::to_integer<std::uint32_t>(in[1]) << 8;
     if ((crc & 0xffffU) != said) return Errc::bad_compressed_data;
     in = in.subspan(2);
   }
@@ -225,7 +228,8 @@ class GzipDecompressor final : public Decompressor {
   }
 
   std::error_code restart() {
-    if (ready_) return inflateReset(&stream_) == Z_OK ? std::error_code() : Errc::bad_compressed_data;
+    if (ready_)
+      return inflateReset(&stream_) == Z_OK ? std::error_code() : Errc::bad_compressed_data;
     if (inflateInit2(&stream_, kRawWindow) != Z_OK) return out_of_memory();
     ready_ = true;
     return {};

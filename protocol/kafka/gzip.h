@@ -10,7 +10,8 @@ namespace tern::kafka {
 
 inline constexpr int kGzipDefaultLevel = -1;  // zlib's own choice, 6 today
 
-// Level -1 or 1 (fast) to 9 (small); with any other, Codec::problem() says so and nothing is compressed.
+// Level -1 or 1 (fast) to 9 (small); with any other, Codec::problem() says so and nothing is
+// compressed.
 std::shared_ptr<const Codec> gzip(int level = kGzipDefaultLevel);
 
 }  // namespace tern::kafka

@@ -14,7 +14,7 @@ namespace {
 using wire::Errc;
 using wire::load_be;
 
-constexpr std::size_t kEntryHeader = 12;          // offset, size
+constexpr std::size_t kEntryHeader = 12;              // offset, size
 constexpr std::size_t kSmallestMessage[] = {14, 22};  // v0, v1: no key, no value
 constexpr int kMaxOffsetDelta = std::numeric_limits<std::int32_t>::max();
 
@@ -52,7 +52,8 @@ const std::byte* read_field(const std::byte* p, const std::byte* end, wire::Byte
 }
 
 // The entry at the start of `set`, which may be cut off.
-bool read_message(std::span<const std::byte> set, bool check_crc, Message& out, RecordsError& error) {
+bool read_message(std::span<const std::byte> set, bool check_crc, Message& out,
+                  RecordsError& error) {
   const auto fail = [&](Errc code, const char* what) {
     error.code = code;
     error.what = what;
@@ -63,7 +64,8 @@ bool read_message(std::span<const std::byte> set, bool check_crc, Message& out, 
   out.offset = load_be<std::int64_t>(p);
   error.offset = out.offset;
   const auto length = load_be<std::int32_t>(p + 8);
-  if (length < static_cast<std::int32_t>(kSmallestMessage[0])) return fail(Errc::bad_length, "message size");
+  if (length < static_cast<std::int32_t>(kSmallestMessage[0]))
+    return fail(Errc::bad_length, "message size");
   if (static_cast<std::size_t>(length) > set.size() - kEntryHeader) {
     return fail(Errc::end_of_input, "message");
   }
@@ -103,8 +105,7 @@ BatchHeader header_of(const Message& first) {
   BatchHeader header;
   header.base_offset = first.offset;
   header.magic = first.magic;
-  header.attributes = first.attributes &
-                      (attribute::kCompressionMask | attribute::kLogAppendTime);
+  header.attributes = first.attributes & (attribute::kCompressionMask | attribute::kLogAppendTime);
   header.base_timestamp = header.max_timestamp = first.timestamp;
   header.records_count = 1;
   return header;
@@ -127,12 +128,12 @@ bool survey(std::span<const std::byte> set, const BatchHeader& header, Survey& o
     if (!read_message(set, /*check_crc=*/false, message, error)) return false;
     error.offset = header.base_offset;
     error.what = "message inside a compressed message";
-    error.code = !message.plain()                  ? Errc::bad_compressed_data
-                 : message.magic != header.magic   ? Errc::bad_magic
-                 : out.count == 0                  ? std::error_code()
-                 : message.offset < out.last       ? Errc::bad_value
+    error.code = !message.plain()                               ? Errc::bad_compressed_data
+                 : message.magic != header.magic                ? Errc::bad_magic
+                 : out.count == 0                               ? std::error_code()
+                 : message.offset < out.last                    ? Errc::bad_value
                  : message.offset - out.first > kMaxOffsetDelta ? Errc::too_large
-                                                   : std::error_code();
+                                                                : std::error_code();
     if (error.code) return false;
     if (out.count++ == 0) out.first = message.offset;
     out.last = message.offset;
@@ -152,9 +153,10 @@ std::byte* move_field(std::byte* out, const wire::Bytes& field) {
   return out + field.size();
 }
 
-// Rewrites a surveyed set as v2 records, front to back over itself; returns their size. Every number of
-// a message has been read before its bytes are written over, and no field moves up.
-std::size_t rewrite(std::span<std::byte> set, std::int64_t first_offset, std::int64_t base_timestamp) {
+// Rewrites a surveyed set as v2 records, front to back over itself; returns their size. Every
+// number of a message has been read before its bytes are written over, and no field moves up.
+std::size_t rewrite(std::span<std::byte> set, std::int64_t first_offset,
+                    std::int64_t base_timestamp) {
   std::byte* out = set.data();
   for (std::span<const std::byte> rest = set; !rest.empty();) {
     Message message;
@@ -163,9 +165,10 @@ std::size_t rewrite(std::span<std::byte> set, std::int64_t first_offset, std::in
     const Record record{.key = message.key, .value = message.value};
     const auto offset_delta = static_cast<std::int32_t>(message.offset - first_offset);
     const auto timestamp_delta =
-        message.magic == 0 ? 0
-                           : static_cast<std::int64_t>(static_cast<std::uint64_t>(message.timestamp) -
-                                                       static_cast<std::uint64_t>(base_timestamp));
+        message.magic == 0
+            ? 0
+            : static_cast<std::int64_t>(static_cast<std::uint64_t>(message.timestamp) -
+                                        static_cast<std::uint64_t>(base_timestamp));
     const std::size_t body = record_body_size(record, timestamp_delta, offset_delta);
     rest = rest.subspan(message.size);
     out = wire::write_uvarint(out, length_code(body));
@@ -197,7 +200,8 @@ bool read_legacy_run(std::span<const std::byte> set, std::size_t size, bool chec
       break;
     }
     // One timestamp stands for all when the broker stamped them.
-    if (header.timestamp_type() == TimestampType::log_append && message.timestamp != first.timestamp) {
+    if (header.timestamp_type() == TimestampType::log_append &&
+        message.timestamp != first.timestamp) {
       break;
     }
     last = message.offset;
@@ -214,7 +218,8 @@ bool open_legacy(const BatchView& batch, Decompressors& decompressors, FrameSink
                  std::size_t max_bytes, RecordBlock& out, RecordsError& error) {
   const BatchHeader& header = batch.header;
   const auto fail = [&](Errc code, const char* what) {
-    error = {.code = code, .what = what, .offset = header.base_offset, .codec = header.compression()};
+    error = {
+        .code = code, .what = what, .offset = header.base_offset, .codec = header.compression()};
     return false;
   };
   const bool compressed = header.compression() != Compression::none;
@@ -222,10 +227,11 @@ bool open_legacy(const BatchView& batch, Decompressors& decompressors, FrameSink
   if (compressed) {
     Message wrapper;
     if (!read_message(batch.payload, /*check_crc=*/false, wrapper, error)) return false;
-    if (wrapper.value.is_null()) return fail(Errc::bad_compressed_data, "compressed message without value");
+    if (wrapper.value.is_null())
+      return fail(Errc::bad_compressed_data, "compressed message without value");
     std::span<const std::byte> inner;
-    if (!decompress(batch, wrapper.compression(), wrapper.value.span(), decompressors, sink, max_bytes,
-                    inner, error)) {
+    if (!decompress(batch, wrapper.compression(), wrapper.value.span(), decompressors, sink,
+                    max_bytes, inner, error)) {
       return false;
     }
     size = inner.size();
@@ -240,9 +246,11 @@ bool open_legacy(const BatchView& batch, Decompressors& decompressors, FrameSink
 
   Survey seen;
   if (!survey(set, header, seen, error)) return false;
-  // v1 counts from 0 inside a compressed message, whose own offset is that of the last one; v0 does not.
+  // v1 counts from 0 inside a compressed message, whose own offset is that of the last one; v0 does
+  // not.
   const bool relative = compressed && header.magic == 1;
-  const std::int64_t base_offset = relative ? header.base_offset - (seen.last - seen.first) : seen.first;
+  const std::int64_t base_offset =
+      relative ? header.base_offset - (seen.last - seen.first) : seen.first;
   if (base_offset < 0) return fail(Errc::bad_value, "offset inside a compressed message");
   const TimestampType type = header.timestamp_type();
   const std::size_t rewritten = rewrite(set, seen.first, header.base_timestamp);

@@ -15,7 +15,7 @@ using wire::Errc;
 using wire::load_be;
 using wire::store_be;
 
-// ---------------------------------------------------------------------------------------- headers
+// ---------- headers
 
 namespace internal {
 
@@ -62,7 +62,7 @@ std::string RecordsError::message() const {
   return text;
 }
 
-// ---------------------------------------------------------------------------------------- batches
+// ---------- batches
 
 bool BatchIterator::fail(std::error_code code, const char* what, std::int64_t offset) {
   error_ = {.code = code, .what = what, .offset = offset, .position = position_};
@@ -134,7 +134,7 @@ bool BatchIterator::next_legacy(std::size_t size, BatchView& out) {
   return true;
 }
 
-// ---------------------------------------------------------------------------------------- checking
+// ---------- checking
 
 namespace {
 
@@ -150,7 +150,8 @@ struct Fault {
   // A number that could not be read: is it too long, or does the input end inside it?
   [[gnu::noinline, gnu::cold]] const std::byte* set_number(const std::byte* p, const std::byte* end,
                                                            const char* w) {
-    const bool open = std::all_of(p, end, [](std::byte b) { return (b & std::byte{0x80}) != std::byte{0}; });
+    const bool open =
+        std::all_of(p, end, [](std::byte b) { return (b & std::byte{0x80}) != std::byte{0}; });
     return set(open && static_cast<std::size_t>(end - p) < wire::kMaxVarint32 ? Errc::end_of_input
                                                                               : Errc::bad_varint,
                w);
@@ -202,8 +203,8 @@ inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fa
   return p == end ? p : fault.set(Errc::trailing_bytes, "record");
 }
 
-// One record, of which p is the length. Everything but the length is off the critical path: the next
-// record may be looked at while this one is still being checked.
+// One record, of which p is the length. Everything but the length is off the critical path: the
+// next record may be looked at while this one is still being checked.
 inline const std::byte* check_record(const std::byte* p, const std::byte* end,
                                      std::uint32_t last_offset_code, Fault& fault) {
   constexpr std::uint32_t kSmallestBody = kMinRecordSize - 1;
@@ -213,7 +214,8 @@ inline const std::byte* check_record(const std::byte* p, const std::byte* end,
     return nullptr;
   }
   const std::size_t body = code >> 1;
-  if ((code & 1U) || body < kSmallestBody || body > static_cast<std::size_t>(end - p)) [[unlikely]] {
+  if ((code & 1U) || body < kSmallestBody || body > static_cast<std::size_t>(end - p))
+      [[unlikely]] {
     return fault.set(Errc::bad_length, "record length");
   }
   const std::byte* const body_end = p + body;
@@ -247,8 +249,8 @@ inline const std::byte* check_record(const std::byte* p, const std::byte* end,
 
 }  // namespace
 
-bool validate_records(const BatchHeader& header, std::span<const std::byte> records, RecordBlock& out,
-                      RecordsError& error) {
+bool validate_records(const BatchHeader& header, std::span<const std::byte> records,
+                      RecordBlock& out, RecordsError& error) {
   const auto fail = [&](Errc code, const char* what, std::size_t position) {
     error = {.code = code, .what = what, .offset = header.base_offset, .position = position};
     return false;
@@ -330,7 +332,7 @@ bool decompress(const BatchView& batch, Compression codec, std::span<const std::
 
 }  // namespace internal
 
-// ---------------------------------------------------------------------------------- control batches
+// ---------- control batches
 
 namespace {
 constexpr std::int16_t kControlAbort = 0;
@@ -353,13 +355,15 @@ std::optional<ControlRecord> parse_control(const RecordView& record) {
   return control;
 }
 
-// ---------------------------------------------------------------------------------------- building
+// ---------- building
 
 void BatchBuilder::add_at(std::int64_t offset, const Record& record) {
   if (count_ == 0) base_timestamp_ = record.timestamp_ms;
-  max_timestamp_ = count_ == 0 ? record.timestamp_ms : std::max(max_timestamp_, record.timestamp_ms);
-  const auto timestamp_delta = static_cast<std::int64_t>(
-      static_cast<std::uint64_t>(record.timestamp_ms) - static_cast<std::uint64_t>(base_timestamp_));
+  max_timestamp_ =
+      count_ == 0 ? record.timestamp_ms : std::max(max_timestamp_, record.timestamp_ms);
+  const auto timestamp_delta =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(record.timestamp_ms) -
+                                static_cast<std::uint64_t>(base_timestamp_));
   const auto offset_delta = static_cast<std::int32_t>(offset - options_.base_offset);
   const std::size_t body = record_body_size(record, timestamp_delta, offset_delta);
   const std::size_t at = records_.size();
@@ -400,8 +404,8 @@ wire::Result<std::vector<std::byte>> BatchBuilder::finish() {
     records = sink.take(*size);
     header.attributes = static_cast<std::int16_t>(options_.codec->id());
   }
-  if (records.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) -
-                           kBatchHeaderSize) {
+  if (records.size() >
+      static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()) - kBatchHeaderSize) {
     return Errc::too_large;
   }
   const bool append_time = options_.timestamp_type == TimestampType::log_append;
@@ -415,7 +419,8 @@ wire::Result<std::vector<std::byte>> BatchBuilder::finish() {
   header.batch_length =
       static_cast<std::int32_t>(kBatchHeaderSize - kBatchLengthEnd + records.size());
   header.partition_leader_epoch = options_.partition_leader_epoch;
-  header.last_offset_delta = std::max(0, static_cast<std::int32_t>(next_offset_ - 1 - options_.base_offset));
+  header.last_offset_delta =
+      std::max(0, static_cast<std::int32_t>(next_offset_ - 1 - options_.base_offset));
   header.base_timestamp = base_timestamp_;
   header.max_timestamp = append_time ? options_.log_append_time_ms : max_timestamp_;
   header.producer_id = options_.producer_id;
@@ -424,7 +429,8 @@ wire::Result<std::vector<std::byte>> BatchBuilder::finish() {
   header.records_count = count_;
 
   std::vector<std::byte> batch(kBatchHeaderSize + records.size());
-  if (!records.empty()) std::memcpy(batch.data() + kBatchHeaderSize, records.data(), records.size());
+  if (!records.empty())
+    std::memcpy(batch.data() + kBatchHeaderSize, records.data(), records.size());
   write_batch_header(batch.data(), header);
   const wire::Bytes piece{std::span<const std::byte>(records)};
   patch_crc(batch.data(), batch_crc(batch.data(), {&piece, 1}));

@@ -1,19 +1,19 @@
 // Records and record batches: the hot path of both directions.
 //
-// Writing: record_body_size() and write_record() put one record of format v2 into memory of the caller,
-// exactly and unchecked; a producer appends them to a batch and puts a BatchHeader (batch_header.h) in
-// front. BatchBuilder does all of it in one vector, for brokers and tests.
+// Writing: record_body_size() and write_record() put one record of format v2 into memory of the
+// caller, exactly and unchecked; a producer appends them to a batch and puts a BatchHeader
+// (batch_header.h) in front. BatchBuilder does all of it in one vector, for brokers and tests.
 //
 // Reading, in three steps, so that the last one cannot fail:
-//   BatchIterator   walks the `records` field of a Fetch response, batch by batch, checks lengths and CRC
+//   BatchIterator   walks the records of a Fetch response batch by batch, checks lengths and CRC
 //   open_batch      decompresses if needed and checks the framing of every record, in one pass
 //   RecordIterator  yields views of records; no check, no error, no allocation
-// Message sets of formats v0 and v1 (old brokers, old segments) come out of the same three steps: they
-// are turned into v2 records by open_batch.
+// Message sets of formats v0 and v1 (old brokers, old segments) come out of the same three steps:
+// they are turned into v2 records by open_batch.
 //
-// Nothing here reads outside the bytes it was given, whatever they hold. Views point into those bytes
-// (or into the FrameSink's block) and live as long as they do. Timestamps are milliseconds since 1970,
-// -1 when there is none (v0). One thread at a time per object.
+// Nothing here reads outside the bytes it was given, whatever they hold. Views point into those
+// bytes (or into the FrameSink's block) and live as long as they do. Timestamps are milliseconds
+// since 1970, -1 when there is none (v0). One thread at a time per object.
 #ifndef TERN_PROTOCOL_KAFKA_RECORDS_H_
 #define TERN_PROTOCOL_KAFKA_RECORDS_H_
 
@@ -39,15 +39,15 @@
 
 namespace tern::kafka {
 
-// ---------------------------------------------------------------------------------------- writing
+// ---------- writing
 
-// Upper bounds of what a record takes beside its key, its value and its headers, and a header beside
-// its key and value. A body (all but its own length) is at most kMaxRecordBody; whoever writes records
-// bounds them far below that by configuration.
+// Upper bounds of what a record takes beside its key, its value and its headers, and a header
+// beside its key and value. A body (all but its own length) is at most kMaxRecordBody; whoever
+// writes records bounds them far below that by configuration.
 inline constexpr std::size_t kMaxRecordOverhead = 5 + 1 + 10 + 5 + 5 + 5 + 5;
 inline constexpr std::size_t kMaxHeaderOverhead = 5 + 5;
 inline constexpr std::size_t kMaxRecordBody = std::numeric_limits<std::int32_t>::max();
-inline constexpr std::size_t kMinRecordSize = 7;  // the smallest record on the wire, its length included
+inline constexpr std::size_t kMinRecordSize = 7;  // on the wire, its length included
 
 namespace internal {
 
@@ -91,8 +91,8 @@ inline std::size_t record_size(std::size_t body_size) {
   return wire::uvarint_size(internal::length_code(body_size)) + body_size;
 }
 
-// Writes record_size(body_size) bytes and returns their end; body_size is what record_body_size() said
-// for the same arguments. The record's timestamp and partition are not looked at.
+// Writes record_size(body_size) bytes and returns their end; body_size is what record_body_size()
+// said for the same arguments. The record's timestamp and partition are not looked at.
 inline std::byte* write_record(std::byte* out, std::size_t body_size, const Record& record,
                                std::int64_t timestamp_delta, std::int32_t offset_delta) {
   out = wire::write_uvarint(out, internal::length_code(body_size));
@@ -109,14 +109,14 @@ inline std::byte* write_record(std::byte* out, std::size_t body_size, const Reco
   return internal::write_headers(out, record.headers);
 }
 
-// ---------------------------------------------------------------------------------------- reading
+// ---------- reading
 
 // What was wrong, and where.
 struct RecordsError {
-  std::error_code code;       // wire::Errc
-  const char* what = "";      // the thing that was wrong: "record count", "batch length"
-  std::int64_t offset = -1;   // base offset of the batch
-  std::size_t position = 0;   // byte: in the records field, or in the (decompressed) records of a batch
+  std::error_code code;      // wire::Errc
+  const char* what = "";     // the thing that was wrong: "record count", "batch length"
+  std::int64_t offset = -1;  // base offset of the batch
+  std::size_t position = 0;  // in the records field, or in the (decompressed) records of a batch
   Compression codec = Compression::none;  // of the batch, where compression has to do with it
 
   explicit operator bool() const { return static_cast<bool>(code); }
@@ -124,9 +124,9 @@ struct RecordsError {
 };
 
 // A batch as it lies in a response. For magic 2, `payload` is what follows the header, as yet
-// compressed. For magic 0 and 1 it is one compressed message or a run of plain ones, each with offset
-// and size in front; the header then is what can be said about them: for a compressed message,
-// base_offset is its last offset and last_offset_delta 0, until open_batch() knows better.
+// compressed. For magic 0 and 1 it is one compressed message or a run of plain ones, each with
+// offset and size in front; the header then is what can be said about them: for a compressed
+// message, base_offset is its last offset and last_offset_delta 0, until open_batch() knows better.
 struct BatchView {
   BatchHeader header;
   std::span<const std::byte> payload;
@@ -149,8 +149,9 @@ class BatchIterator {
   bool ok() const { return !error_; }
   const RecordsError& error() const { return error_; }
 
-  // A broker cuts the last batch where max_bytes ends. That is no error, but when it was the first one,
-  // nothing could be read: fetch again with at least cut_batch_size() (0: not even that is known).
+  // A broker cuts the last batch where max_bytes ends. That is no error, but when it was the first
+  // one, nothing could be read: fetch again with at least cut_batch_size() (0: not even that is
+  // known).
   bool cut() const { return cut_; }
   bool first_was_cut() const { return cut_ && batches_ == 0; }
   std::uint64_t cut_batch_size() const { return cut_size_; }
@@ -268,7 +269,8 @@ class RecordIterator {
   // Records from the current one to the end.
   std::int32_t left() const { return left_; }
   bool done() const { return left_ == 0; }
-  // Goes on to the first record at `offset` or after it: a batch may begin before what was asked for.
+  // Goes on to the first record at `offset` or after it: a batch may begin before what was asked
+  // for.
   void skip_to(std::int64_t offset) {
     while (left_ != 0 && view_.offset < offset) ++*this;
   }
@@ -285,29 +287,29 @@ class RecordIterator {
 
 inline RecordIterator RecordBlock::begin() const { return RecordIterator(*this); }
 
-// Whether open_batch() will put the records into the FrameSink (true), or leave them where they are.
+// Whether open_batch() puts the records into the FrameSink (true) or leaves them where they are.
 inline bool needs_frame(const BatchView& batch) {
   return batch.header.compression() != Compression::none || batch.header.magic < kMagicV2;
 }
 
 // Checks every record of the batch, after decompressing it if need be into at most `max_bytes`. On
-// success the block points into the batch or into the sink's block (see needs_frame). `error.offset` is
-// the batch's base offset. Record counts and lengths that lie, numbers that are too long, deltas beyond
-// the header's last offset and bytes left over are errors.
+// success the block points into the batch or into the sink's block (see needs_frame).
+// `error.offset` is the batch's base offset. Record counts and lengths that lie, numbers that are
+// too long, deltas beyond the header's last offset and bytes left over are errors.
 bool open_batch(const BatchView& batch, Decompressors& decompressors, FrameSink& sink,
                 std::size_t max_bytes, RecordBlock& out, RecordsError& error);
 
-// The checking part of open_batch(), for v2 records that are plain already: `records` must hold exactly
-// what `header` says.
-bool validate_records(const BatchHeader& header, std::span<const std::byte> records, RecordBlock& out,
-                      RecordsError& error);
+// The checking part of open_batch(), for v2 records that are plain already: `records` must hold
+// exactly what `header` says.
+bool validate_records(const BatchHeader& header, std::span<const std::byte> records,
+                      RecordBlock& out, RecordsError& error);
 
-// ---------------------------------------------------------------------------------- control batches
+// ---------- control batches
 
 enum class ControlType : std::int8_t { abort, commit, other };
 
-// What a transaction coordinator (or a broker for itself) writes between the records. Types that are
-// not about transactions, and ones yet unknown, are `other`: to be skipped.
+// What a transaction coordinator (or a broker for itself) writes between the records. Types that
+// are not about transactions, and ones yet unknown, are `other`: to be skipped.
 struct ControlRecord {
   ControlType type = ControlType::other;
   std::int16_t version = 0;
@@ -318,7 +320,7 @@ struct ControlRecord {
 // A record of a control batch. No value when key or value are too short for their type.
 std::optional<ControlRecord> parse_control(const RecordView& record);
 
-// ---------------------------------------------------------------------------------------- building
+// ---------- building
 
 // One batch in one piece of memory.
 class BatchBuilder {
@@ -365,7 +367,7 @@ class BatchBuilder {
   bool control_ = false;
 };
 
-// ------------------------------------------------------------------------------------ inline details
+// ---------- inline details
 
 namespace internal {
 
@@ -396,17 +398,19 @@ inline wire::Bytes checked_bytes(const std::byte*& p) {
 
 }  // namespace internal
 
-// Decodes the record at `p`, which validate_records() has seen, and returns where the next one begins.
-inline const std::byte* decode_record(const RecordBlock& block, const std::byte* p, RecordView& view) {
+// Decodes the record at `p`, which validate_records() has seen, and returns where the next one
+// begins.
+inline const std::byte* decode_record(const RecordBlock& block, const std::byte* p,
+                                      RecordView& view) {
   const std::uint64_t body = internal::checked_uvarint(p) >> 1;
   const std::byte* const next = p + body;
   ++p;  // attributes
   const auto timestamp_delta = wire::zigzag_decode(internal::checked_uvarint(p));
   const auto offset_delta = wire::zigzag_decode(internal::checked_uvarint(p));
   view.offset = block.base_offset + offset_delta;
-  view.timestamp_ms = static_cast<std::int64_t>(
-      static_cast<std::uint64_t>(block.base_timestamp) +
-      static_cast<std::uint64_t>(timestamp_delta & block.timestamp_mask));
+  view.timestamp_ms =
+      static_cast<std::int64_t>(static_cast<std::uint64_t>(block.base_timestamp) +
+                                static_cast<std::uint64_t>(timestamp_delta & block.timestamp_mask));
   view.key = internal::checked_bytes(p);
   view.value = internal::checked_bytes(p);
   const auto headers = static_cast<std::uint32_t>(internal::checked_uvarint(p) >> 1);

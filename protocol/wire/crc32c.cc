@@ -52,8 +52,9 @@ constexpr std::uint32_t power_of_x(std::int64_t n) {
   return result;
 }
 
-// kShift[k] stands for 2^k bytes of zeros appended: x^(8 * 2^k). kShiftLess33 is the same over x^33,
-// which is what a carry-less multiplication followed by the CRC instruction multiplies in by itself.
+// kShift[k] stands for 2^k bytes of zeros appended: x^(8 * 2^k). kShiftLess33 is the same over
+// x^33, which is what a carry-less multiplication followed by the CRC instruction multiplies in by
+// itself.
 struct ShiftTables {
   std::array<std::uint32_t, 64> shift{};
   std::array<std::uint32_t, 64> shift_less_33{};
@@ -71,7 +72,7 @@ constexpr ShiftTables make_shift_tables() {
 }
 constexpr ShiftTables kShiftTables = make_shift_tables();
 
-// ------------------------------------------------------------------------------ slicing by 8, anywhere
+// ---------- slicing by 8, anywhere
 
 using Table = std::array<std::uint32_t, 256>;
 
@@ -105,7 +106,8 @@ std::uint32_t crc_by_tables(std::uint32_t crc, const void* data, std::size_t siz
     const std::uint32_t high = load_le32(p + 4);
     crc = kTables[7][low & 0xffU] ^ kTables[6][(low >> 8) & 0xffU] ^
           kTables[5][(low >> 16) & 0xffU] ^ kTables[4][low >> 24] ^ kTables[3][high & 0xffU] ^
-          kTables[2][(high >> 8) & 0xffU] ^ kTables[1][(high >> 16) & 0xffU] ^ kTables[0][high >> 24];
+          kTables[2][(high >> 8) & 0xffU] ^ kTables[1][(high >> 16) & 0xffU] ^
+          kTables[0][high >> 24];
   }
   for (; size != 0; ++p, --size) crc = (crc >> 8) ^ kTables[0][(crc ^ *p) & 0xffU];
   return ~crc;
@@ -118,7 +120,7 @@ std::uint32_t shift_by_tables(std::uint32_t crc, std::uint64_t zero_bytes) {
   return crc;
 }
 
-// ------------------------------------------------------------------------------------------- x86-64
+// ---------- x86-64
 
 #ifdef TERN_CRC32C_X86
 
@@ -167,9 +169,9 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t shift_pclmul(std::uint32_
   return crc;
 }
 
-// Three neighbouring runs of kRun bytes at a time, each its own stream, so that the instruction is kept
-// busy; then the first two sums are moved over the bytes behind them. That is folded into the last eight
-// bytes of the third stream, which saves the reductions.
+// Three neighbouring runs of kRun bytes at a time, each its own stream, so that the instruction is
+// kept busy; then the first two sums are moved over the bytes behind them. That is folded into the
+// last eight bytes of the third stream, which saves the reductions.
 template <std::size_t kRun>
 __attribute__((target("sse4.2,pclmul"))) inline std::uint32_t three_streams(std::uint32_t crc,
                                                                             const unsigned char*& p,
@@ -209,9 +211,9 @@ __attribute__((target("sse4.2,pclmul"))) std::uint32_t crc_sse42_three(std::uint
   return ~finish_sse42(crc, p, size);
 }
 
-// Four 512-bit registers, each four lanes of 128 bits, folded forward by 256 bytes at a time. A lane
-// moved over d bits is low * x^(d+64) + high * x^d; the product of two reflected words comes out times
-// x, and a 32-bit constant stands 32 places too high, hence the 33 less.
+// Four 512-bit registers, each four lanes of 128 bits, folded forward by 256 bytes at a time. A
+// lane moved over d bits is low * x^(d+64) + high * x^d; the product of two reflected words comes
+// out times x, and a 32-bit constant stands 32 places too high, hence the 33 less.
 constexpr long long fold_low(std::int64_t bytes) {
   return static_cast<long long>(power_of_x(8 * bytes + 64 - 33));
 }
@@ -285,7 +287,7 @@ bool has_avx512() {
 
 #endif  // TERN_CRC32C_X86
 
-// ------------------------------------------------------------------------------------------- aarch64
+// ---------- aarch64
 
 #ifdef TERN_CRC32C_ARM
 
@@ -332,7 +334,7 @@ bool has_arm_crc() {
 
 #endif  // TERN_CRC32C_ARM
 
-// -------------------------------------------------------------------------------------------- choice
+// ---------- choice
 
 Function best_function() {
   for (const internal::Crc32cVariant& variant : internal::crc32c_variants()) {

@@ -1,9 +1,9 @@
-// Variable length integers: 7 bits a byte, lowest first, the top bit says "more follows". Signed ones
-// are zigzag coded (0, -1, 1, -2 become 0, 1, 2, 3), so that small magnitudes stay short.
+// Variable length integers: 7 bits a byte, lowest first, the top bit says "more follows". Signed
+// ones are zigzag coded (0, -1, 1, -2 become 0, 1, 2, 3), so that small magnitudes stay short.
 //
-// Readers take [p, end) and return the byte after the number, or nullptr when the input ends inside it
-// or the number does not fit its type; they never read at or past `end`. Writers are unchecked: the
-// caller has made room (kMaxVarint32 or kMaxVarint64 bytes always suffice).
+// Readers take [p, end) and return the byte after the number, or nullptr when the input ends inside
+// it or the number does not fit its type; they never read at or past `end`. Writers are unchecked:
+// the caller has made room (kMaxVarint32 or kMaxVarint64 bytes always suffice).
 #ifndef TERN_PROTOCOL_WIRE_VARINT_H_
 #define TERN_PROTOCOL_WIRE_VARINT_H_
 
@@ -29,7 +29,8 @@ constexpr std::int64_t zigzag_decode(std::uint64_t n) {
   return static_cast<std::int64_t>((n >> 1) ^ (std::uint64_t{0} - (n & 1U)));
 }
 
-// Bytes that a number takes. Branch free: 9/64 is close enough to 1/7 for every width up to 64 bits.
+// Bytes that a number takes. Branch free: 9/64 is close enough to 1/7 for every width up to 64
+// bits.
 constexpr std::size_t uvarint_size(std::uint64_t n) {
   return static_cast<std::size_t>((std::bit_width(n | 1U) * 9 + 64) / 64);
 }

@@ -31,7 +31,8 @@ namespace {
 using wire::Errc;
 
 std::string random_text(std::mt19937_64& random, std::size_t size) {
-  static constexpr std::string_view kWords[] = {"order ", "invoice ", "{\"id\": ", "null, ", "\n", "x"};
+  static constexpr std::string_view kWords[] = {
+      "order ", "invoice ", "{\"id\": ", "null, ", "\n", "x"};
   std::string text;
   while (text.size() < size) {
     text += kWords[random() % std::size(kWords)];
@@ -165,7 +166,8 @@ TEST(Gzip, MembersBehindOneAnotherAreOneText) {
 }
 
 TEST(Gzip, TruncationAnywhereIsAnError) {
-  const std::string packed = compress("some text that is long enough to be worth packing, packing, packing");
+  const std::string packed =
+      compress("some text that is long enough to be worth packing, packing, packing");
   const std::unique_ptr<Decompressor> decompressor = gzip()->make_decompressor();
   for (std::size_t size = 0; size < packed.size(); ++size) {
     EXPECT_EQ(decompress(*decompressor, packed.substr(0, size)).error, Errc::end_of_input) << size;
@@ -307,7 +309,8 @@ TEST(Gzip, NoAllocationOnceItRuns) {
     chunks.at = 0;
     const auto packed = compressor->compress({&piece, 1}, chunks);
     ASSERT_TRUE(packed);
-    const auto size = decompressor->decompress(std::span(chunks.room).first(*packed), frame, 1 << 20);
+    const auto size =
+        decompressor->decompress(std::span(chunks.room).first(*packed), frame, 1 << 20);
     ASSERT_TRUE(size);
     ASSERT_EQ(*size, text.size());
   }

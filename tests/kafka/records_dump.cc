@@ -36,8 +36,9 @@ std::string batch_line(const BatchHeader& header) {
 }
 
 std::string record_line(const RecordView& record, bool control) {
-  std::string line = "record" + field("offset", record.offset) + field("time", record.timestamp_ms) +
-                     " key=" + text(record.key) + " value=" + text(record.value);
+  std::string line = "record" + field("offset", record.offset) +
+                     field("time", record.timestamp_ms) + " key=" + text(record.key) +
+                     " value=" + text(record.value);
   for (const Header& header : record.headers) {
     line += " " + text(header.key) + "=" + text(header.value);
   }

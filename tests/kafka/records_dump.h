@@ -1,5 +1,5 @@
-// Batches and their records as lines of text, in the form of the files in tests/golden/records, so that
-// what tern reads can be compared with what other clients read from the same bytes.
+// Batches and their records as lines of text, in the form of the files in tests/golden/records, so
+// that what tern reads can be compared with what other clients read from the same bytes.
 #ifndef TERN_TESTS_KAFKA_RECORDS_DUMP_H_
 #define TERN_TESTS_KAFKA_RECORDS_DUMP_H_
 
@@ -13,8 +13,8 @@
 
 namespace tern::kafka::testing {
 
-// A line for each v2 batch and each record; ends with "error ..." where tern refuses to read on, and
-// has "missing codec ..." in place of records that tern has no codec for.
+// A line for each v2 batch and each record; ends with "error ..." where tern refuses to read on,
+// and has "missing codec ..." in place of records that tern has no codec for.
 std::vector<std::string> dump_records(std::span<const std::byte> records, const Codecs& codecs);
 
 std::string to_hex(std::span<const std::byte> bytes);

@@ -23,7 +23,8 @@ std::vector<Golden> load_all() {
   for (const auto& entry : std::filesystem::directory_iterator("tests/golden/records")) {
     if (entry.path().extension() != ".hex") continue;
     const std::string path = entry.path().string();
-    Golden golden{entry.path().stem().string(), testing::golden_bytes(path), testing::golden_lines(path)};
+    Golden golden{entry.path().stem().string(), testing::golden_bytes(path),
+                  testing::golden_lines(path)};
     all.push_back(std::move(golden));
   }
   return all;
@@ -49,7 +50,8 @@ TEST(RecordsGolden, PlainBatchesAreWrittenAgainByteForByte) {
     for (BatchView batch; batches.next(batch);) {
       const BatchHeader& header = batch.header;
       if (header.magic != kMagicV2 || header.compression() != Compression::none) continue;
-      if (header.records_count == 0) continue;  // the base timestamp of no records is anybody's guess
+      // The base timestamp of no records is anybody's guess.
+      if (header.records_count == 0) continue;
       VectorFrameSink frame;
       RecordBlock block;
       RecordsError error;

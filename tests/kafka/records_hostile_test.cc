@@ -1,5 +1,5 @@
-// Bytes that lie. Every input is copied into a block of its exact size, so that AddressSanitizer sees
-// any read beyond it.
+// Bytes that lie. Every input is copied into a block of its exact size, so that AddressSanitizer
+// sees any read beyond it.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -92,7 +92,8 @@ Walk walk(std::span<const std::byte> bytes, bool check_crc) {
 
 // The CRC made right again, so that what is behind it is tested.
 void fix_crc(std::span<std::byte> batch) {
-  patch_crc(batch.data(), wire::crc32c(0, batch.data() + kBatchCrcStart, batch.size() - kBatchCrcStart));
+  patch_crc(batch.data(),
+            wire::crc32c(0, batch.data() + kBatchCrcStart, batch.size() - kBatchCrcStart));
 }
 
 std::vector<std::vector<std::byte>> seeds() {
@@ -161,7 +162,8 @@ TEST(RecordsHostile, RandomDamageNeverLeavesTheInput) {
           bad.erase(bad.begin() + static_cast<std::ptrdiff_t>(at));
           break;
         default:
-          bad.insert(bad.begin() + static_cast<std::ptrdiff_t>(at), static_cast<std::byte>(random()));
+          bad.insert(bad.begin() + static_cast<std::ptrdiff_t>(at),
+                     static_cast<std::byte>(random()));
       }
     }
     walk(bad, false);
@@ -184,7 +186,8 @@ TEST(RecordsHostile, RecordsCutAnywhereAreAnError) {
   }
 }
 
-RecordsError check(const std::string& records, std::int32_t count = 1, std::int32_t last_delta = 0) {
+RecordsError check(const std::string& records, std::int32_t count = 1,
+                   std::int32_t last_delta = 0) {
   ExactCopy copy(wire::Bytes(records).span());
   BatchHeader header;
   header.base_offset = 40;
@@ -215,15 +218,15 @@ TEST(RecordsHostile, WhatIsWrongInsideARecordIsNamed) {
     EXPECT_EQ(error.code, code) << error.message();
     EXPECT_EQ(error.what, what);
   };
-  expect(bytes({0, 0, 0, 3, 1, 0}), Errc::bad_length, "key");            // -2
-  expect(bytes({0, 0, 0, 1, 5, 0}), Errc::bad_length, "value");          // -3
-  expect(bytes({0, 0, 0, 6, 'a', 0}), Errc::bad_length, "key");          // beyond the record
+  expect(bytes({0, 0, 0, 3, 1, 0}), Errc::bad_length, "key");    // -2
+  expect(bytes({0, 0, 0, 1, 5, 0}), Errc::bad_length, "value");  // -3
+  expect(bytes({0, 0, 0, 6, 'a', 0}), Errc::bad_length, "key");  // beyond the record
   expect(bytes({0, 0, 0, 4, 'a', 0}), Errc::end_of_input, "value");
   expect(bytes({0, 0, 0, 1, 2, 'a'}), Errc::end_of_input, "header count");
-  expect(bytes({0, 0, 2, 1, 1, 0}), Errc::bad_value, "offset delta");    // beyond the last
-  expect(bytes({0, 0, 1, 1, 1, 0}), Errc::bad_value, "offset delta");    // -1
-  expect(bytes({0, 0, 0, 1, 1, 1}), Errc::bad_count, "header count");    // -1
-  expect(bytes({0, 0, 0, 1, 1, 2}), Errc::bad_count, "header count");    // one, of no bytes
+  expect(bytes({0, 0, 2, 1, 1, 0}), Errc::bad_value, "offset delta");  // beyond the last
+  expect(bytes({0, 0, 1, 1, 1, 0}), Errc::bad_value, "offset delta");  // -1
+  expect(bytes({0, 0, 0, 1, 1, 1}), Errc::bad_count, "header count");  // -1
+  expect(bytes({0, 0, 0, 1, 1, 2}), Errc::bad_count, "header count");  // one, of no bytes
   expect(bytes({0, 0, 0, 1, 1, 2, 1, 0}), Errc::null_not_allowed, "header key");
   expect(bytes({0, 0, 0, 1, 1, 2, 2, 'k'}), Errc::end_of_input, "header value");
   expect(bytes({0, 0, 0, 1, 1, 2, 0, 3}), Errc::bad_length, "header value");
@@ -237,16 +240,20 @@ TEST(RecordsHostile, WhatIsWrongInsideARecordIsNamed) {
 
 TEST(RecordsHostile, RecordLengthsThatLie) {
   const std::string body = bytes({0, 0, 0, 1, 1, 0});
-  EXPECT_EQ(check(bytes({10}) + body).code, Errc::bad_length);   // one less than there is
-  EXPECT_EQ(check(bytes({14}) + body).code, Errc::bad_length);   // one more
-  EXPECT_EQ(check(bytes({13}) + body).code, Errc::bad_length);   // negative
+  EXPECT_EQ(check(bytes({10}) + body).code, Errc::bad_length);  // one less than there is
+  EXPECT_EQ(check(bytes({14}) + body).code, Errc::bad_length);  // one more
+  EXPECT_EQ(check(bytes({13}) + body).code, Errc::bad_length);  // negative
   EXPECT_EQ(check(bytes({0xfe, 0xff, 0xff, 0xff, 0x0f}) + body).code, Errc::bad_length);
   EXPECT_EQ(check(bytes({0xff, 0xff, 0xff, 0xff, 0xff}) + body).code, Errc::bad_varint);
   EXPECT_EQ(check(bytes({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80})).code, Errc::bad_varint);
-  EXPECT_EQ(check(record(bytes({0, 0, 0, 1, 1, 0})) + std::string(1, '\x80') + std::string(7, 'x'), 2).code,
-            Errc::bad_length);
-  EXPECT_EQ(check(record(std::string(8, '\0')).replace(3, 6, std::string(6, '\x80'))).code, Errc::bad_varint);
-  EXPECT_EQ(check(record(std::string(6, '\0')).replace(4, 3, std::string(3, '\x80'))).code, Errc::end_of_input);
+  EXPECT_EQ(
+      check(record(bytes({0, 0, 0, 1, 1, 0})) + std::string(1, '\x80') + std::string(7, 'x'), 2)
+          .code,
+      Errc::bad_length);
+  EXPECT_EQ(check(record(std::string(8, '\0')).replace(3, 6, std::string(6, '\x80'))).code,
+            Errc::bad_varint);
+  EXPECT_EQ(check(record(std::string(6, '\0')).replace(4, 3, std::string(3, '\x80'))).code,
+            Errc::end_of_input);
 }
 
 TEST(RecordsHostile, RecordCountsThatLie) {
@@ -337,10 +344,11 @@ TEST(RecordsHostile, DecompressedSizeIsBounded) {
   EXPECT_EQ(error.code, Errc::too_large);
   EXPECT_EQ(error.what, std::string("decompressed batch"));
   EXPECT_LE(frame.bytes().size(), std::size_t{1} << 20);
-  EXPECT_TRUE(open_batch(batch, decompressors, frame, (1 << 20) + 100, block, error)) << error.message();
+  EXPECT_TRUE(open_batch(batch, decompressors, frame, (1 << 20) + 100, block, error))
+      << error.message();
 }
 
-// ------------------------------------------------------------------------------- formats v0 and v1
+// ---------- formats v0 and v1
 
 std::string number(std::int64_t value, int size) {
   std::string text;
@@ -348,12 +356,14 @@ std::string number(std::int64_t value, int size) {
   return text;
 }
 std::string field(const std::string* value) {
-  return value == nullptr ? number(-1, 4) : number(static_cast<std::int64_t>(value->size()), 4) + *value;
+  return value == nullptr ? number(-1, 4)
+                          : number(static_cast<std::int64_t>(value->size()), 4) + *value;
 }
 std::string message(int magic, std::int64_t offset, int attributes, const std::string& value,
                     std::int64_t timestamp = kTime) {
   const std::string body = number(0, 4) + number(magic, 1) + number(attributes, 1) +
-                           (magic == 1 ? number(timestamp, 8) : "") + field(nullptr) + field(&value);
+                           (magic == 1 ? number(timestamp, 8) : "") + field(nullptr) +
+                           field(&value);
   return number(offset, 8) + number(static_cast<std::int64_t>(body.size()), 4) + body;
 }
 std::string zip(const std::string& plain) {
@@ -375,9 +385,11 @@ TEST(RecordsHostile, CompressedMessagesThatLie) {
   EXPECT_EQ(fails(message(1, 0, 1, zip(two))), Errc::bad_value);  // would start at -1
   EXPECT_EQ(fails(message(1, 10, 1, zip(two.substr(0, two.size() - 1)))), Errc::end_of_input);
   EXPECT_EQ(fails(message(1, 10, 1, zip(two + "x"))), Errc::end_of_input);
-  EXPECT_EQ(fails(message(1, 10, 1, "not gzip at all, but long enough")), Errc::bad_compressed_data);
+  EXPECT_EQ(fails(message(1, 10, 1, "not gzip at all, but long enough")),
+            Errc::bad_compressed_data);
   EXPECT_EQ(fails(message(1, 10, 2, "")), Errc::missing_codec);
-  EXPECT_EQ(fails(message(0, 10, 1, zip(message(0, 5, 0, "a") + message(0, 4, 0, "b")))), Errc::bad_value);
+  EXPECT_EQ(fails(message(0, 10, 1, zip(message(0, 5, 0, "a") + message(0, 4, 0, "b")))),
+            Errc::bad_value);
   EXPECT_EQ(fails(message(0, 10, 1, zip(message(0, 5, 0, "a") + message(0, 1LL << 40, 0, "b")))),
             Errc::too_large);
 }
@@ -385,9 +397,9 @@ TEST(RecordsHostile, CompressedMessagesThatLie) {
 TEST(RecordsHostile, RunsOfOldMessagesEndWhereTheirKindDoes) {
   const auto count = [](const std::string& set) { return walk_text(set).batches; };
   EXPECT_EQ(count(message(1, 1, 0, "a") + message(1, 5, 0, "b") + message(1, 6, 0, "c")), 1U);
-  EXPECT_EQ(count(message(0, 1, 0, "a") + message(1, 2, 0, "b")), 2U);      // format
-  EXPECT_EQ(count(message(1, 1, 0, "a") + message(1, 2, 8, "b")), 2U);      // kind of timestamp
-  EXPECT_EQ(count(message(1, 2, 0, "a") + message(1, 2, 0, "b")), 2U);      // offsets must grow
+  EXPECT_EQ(count(message(0, 1, 0, "a") + message(1, 2, 0, "b")), 2U);        // format
+  EXPECT_EQ(count(message(1, 1, 0, "a") + message(1, 2, 8, "b")), 2U);        // kind of timestamp
+  EXPECT_EQ(count(message(1, 2, 0, "a") + message(1, 2, 0, "b")), 2U);        // offsets must grow
   EXPECT_EQ(count(message(1, 1, 8, "a", 5) + message(1, 2, 8, "b", 6)), 2U);  // the broker's clock
   EXPECT_EQ(count(message(1, 1, 0, "a") + message(1, 1LL << 33, 0, "b")), 2U);
 }
@@ -395,9 +407,11 @@ TEST(RecordsHostile, RunsOfOldMessagesEndWhereTheirKindDoes) {
 TEST(RecordsHostile, OldMessageIsNeverShorterThanItsNewForm) {
   // Rewriting in place needs this to hold at every length where a varint grows.
   for (const int magic : {0, 1}) {
-    for (const std::size_t size : {0U, 1U, 31U, 32U, 60U, 64U, 4095U, 4096U, 8191U, 8192U, 600000U}) {
+    for (const std::size_t size :
+         {0U, 1U, 31U, 32U, 60U, 64U, 4095U, 4096U, 8191U, 8192U, 600000U}) {
       std::string set = message(magic, 1, 0, std::string(size, 'a'), 0);
-      set += message(magic, 2000000000, 0, std::string(size, 'b'), std::numeric_limits<std::int64_t>::min());
+      set += message(magic, 2000000000, 0, std::string(size, 'b'),
+                     std::numeric_limits<std::int64_t>::min());
       set += message(magic, 2000000001, 0, std::string(size, 'c'), kTime);
       ExactCopy copy(wire::Bytes(set).span());
       BatchIterator batches(copy.span(), {.check_crc = false});
@@ -407,7 +421,8 @@ TEST(RecordsHostile, OldMessageIsNeverShorterThanItsNewForm) {
       VectorFrameSink frame;
       RecordBlock block;
       RecordsError error;
-      ASSERT_TRUE(open_batch(batch, decompressors, frame, SIZE_MAX, block, error)) << error.message();
+      ASSERT_TRUE(open_batch(batch, decompressors, frame, SIZE_MAX, block, error))
+          << error.message();
       ASSERT_EQ(block.count, 3);
       char expected = 'a';
       for (const RecordView& record : block) {

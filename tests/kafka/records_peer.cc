@@ -1,7 +1,7 @@
 // Writes batches for other clients to read: records_peer FOLDER [SEED]
 //
-// For each batch two files, NAME.batch (hex) and NAME.lines (what tern reads from it, in the form of
-// tests/golden/records). See records_peer_check.py.
+// For each batch two files, NAME.batch (hex) and NAME.lines (what tern reads from it, in the form
+// of tests/golden/records). See records_peer_check.py.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -26,7 +26,8 @@ std::string random_text(Random& random) {
   return text;
 }
 
-std::vector<std::byte> random_batch(Random& random, const BatchBuilder::Options& options, int count) {
+std::vector<std::byte> random_batch(Random& random, const BatchBuilder::Options& options,
+                                    int count) {
   BatchBuilder builder(options);
   for (int i = 0; i < count; ++i) {
     const std::string key = random_text(random);

@@ -43,7 +43,8 @@ std::optional<std::string> own(wire::Bytes bytes) {
 
 void add(BatchBuilder& builder, const OwnedRecord& record) {
   std::vector<Header> headers;
-  for (const OwnedHeader& header : record.headers) headers.push_back({header.key, view(header.value)});
+  for (const OwnedHeader& header : record.headers)
+    headers.push_back({header.key, view(header.value)});
   builder.add_at(record.offset, {.key = view(record.key),
                                  .value = view(record.value),
                                  .headers = headers,
@@ -155,7 +156,8 @@ TEST(Records, SizesAreExact) {
     std::vector<std::byte> out(record_size(body));
     EXPECT_EQ(write_record(out.data(), body, record, time, delta), out.data() + out.size());
     std::size_t bound = kMaxRecordOverhead + record.key.size() + record.value.size();
-    for (const Header& header : headers) bound += kMaxHeaderOverhead + header.key.size() + header.value.size();
+    for (const Header& header : headers)
+      bound += kMaxHeaderOverhead + header.key.size() + header.value.size();
     EXPECT_LE(out.size(), bound);
     EXPECT_GE(out.size(), kMinRecordSize);
   }
@@ -188,7 +190,8 @@ TEST(Records, HeaderFieldsStandWhereTheyBelong) {
 
 TEST(Records, PatchedHeadersKeepOrRenewTheirCrc) {
   BatchBuilder builder({.base_offset = 5});
-  for (int i = 0; i < 50; ++i) builder.add({.key = "k", .value = "some value", .timestamp_ms = kTime});
+  for (int i = 0; i < 50; ++i)
+    builder.add({.key = "k", .value = "some value", .timestamp_ms = kTime});
   std::vector<std::byte> bytes = *builder.finish();
   patch_base_offset(bytes.data(), 1234567);
   patch_partition_leader_epoch(bytes.data(), 8);
@@ -201,7 +204,9 @@ TEST(Records, PatchedHeadersKeepOrRenewTheirCrc) {
   const auto records = std::span<const std::byte>(bytes).subspan(kBatchHeaderSize);
   const wire::Bytes pieces[] = {records.first(7), records.subspan(7, 0), records.subspan(7)};
   const std::uint32_t crc = batch_crc(bytes.data(), pieces);
-  EXPECT_EQ(batch_crc(bytes.data(), wire::crc32c(0, records.data(), records.size()), records.size()), crc);
+  EXPECT_EQ(
+      batch_crc(bytes.data(), wire::crc32c(0, records.data(), records.size()), records.size()),
+      crc);
   patch_crc(bytes.data(), crc);
   batch = first_batch(bytes);
   EXPECT_EQ(batch.header.producer_id, 99);
@@ -254,7 +259,8 @@ TEST(Records, MaxTimestampIsTheLargestNotTheLast) {
 
 TEST(Records, ControlBatches) {
   for (const ControlType type : {ControlType::abort, ControlType::commit, ControlType::other}) {
-    BatchBuilder builder({.base_offset = 9, .transactional = true, .producer_id = 5, .producer_epoch = 1});
+    BatchBuilder builder(
+        {.base_offset = 9, .transactional = true, .producer_id = 5, .producer_epoch = 1});
     builder.add_control(type, 17, kTime);
     const std::vector<std::byte> bytes = *builder.finish();
     const BatchView batch = first_batch(bytes);
