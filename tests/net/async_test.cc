@@ -10,7 +10,6 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/experimental/as_tuple.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -30,6 +29,17 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+// Asio moved these two out of experimental in 1.24.
+#if __has_include(<asio/as_tuple.hpp>)
+#include <asio/as_tuple.hpp>
+#include <asio/deferred.hpp>
+namespace adapted = asio;
+#else
+#include <asio/experimental/as_tuple.hpp>
+#include <asio/experimental/deferred.hpp>
+namespace adapted = asio::experimental;
+#endif
 
 namespace tern::net {
 namespace {
@@ -152,7 +162,7 @@ asio::awaitable<void> get_adapted(Client& client, std::vector<std::string>& out)
   std::string value = co_await client.async_get(redirected);
   out.push_back(error.message());
   client.toy->post_finish({}, "two");
-  auto tuple = asio::experimental::as_tuple(asio::use_awaitable);
+  auto tuple = adapted::as_tuple(asio::use_awaitable);
   std::tuple<std::error_code, std::string> both = co_await client.async_get(tuple);
   out.push_back(std::get<1>(both));
 }
@@ -164,6 +174,19 @@ TEST(AsyncStart, RedirectErrorAndAsTuple) {
   asio::co_spawn(io, get_adapted(client, out), asio::detached);
   io.run();
   EXPECT_EQ(out, (std::vector<std::string>{"closed", "two"}));
+}
+
+TEST(AsyncStart, DeferredStartsWhenItIsCalled) {
+  asio::io_context io;
+  Client client(io);
+  Result result;
+  auto later = client.async_get(adapted::deferred);
+  EXPECT_TRUE(client.toy->pending.empty());
+  std::move(later)(result.handler());
+  EXPECT_EQ(client.toy->pending.size(), 1u);
+  client.toy->post_finish();
+  io.run();
+  EXPECT_EQ(result.calls, 1);
 }
 
 TEST(AsyncStart, UseFuture) {
