@@ -210,20 +210,25 @@ struct EncodeVisitor {
   }
 };
 
+template <class T>
+[[gnu::noinline]] void encode_tagged(const EncodeContext& context, std::int16_t tag,
+                                     const T& value) {
+  Sizer sizer{context.version, context.flexible};
+  size_value(sizer, "", value, true);
+  context.writer.uvarint(static_cast<std::uint32_t>(tag));
+  context.writer.uvarint(static_cast<std::uint32_t>(sizer.size.total));
+  encode_value(context, value);
+}
+
 template <class S>
 struct EncodeTagsVisitor {
   const EncodeContext& context;
   const S& value;
 
   template <class T>
-  constexpr void operator()(const char* name, T S::* member, Spec spec) {
+  constexpr void operator()(const char*, T S::* member, Spec spec) {
     if (!spec.in(context.version) || !spec.tagged_in(context.version)) return;
-    if (is_default(value, member)) return;
-    Sizer sizer{context.version, context.flexible};
-    size_value(sizer, name, value.*member, true);
-    context.writer.uvarint(static_cast<std::uint32_t>(spec.tag_number));
-    context.writer.uvarint(static_cast<std::uint32_t>(sizer.size.total));
-    encode_value(context, value.*member);
+    if (!is_default(value, member)) encode_tagged(context, spec.tag_number, value.*member);
   }
 };
 
@@ -370,6 +375,15 @@ struct DecodeVisitor {
   }
 };
 
+template <class T>
+[[gnu::noinline]] void decode_tagged(const DecodeContext& context, const char* name, bool nullable,
+                                     T& out) {
+  decode_value(context, name, nullable, out);
+  if (context.reader.ok() && context.reader.remaining() != 0) {
+    context.reader.fail(Errc::bad_tag, name);
+  }
+}
+
 // Decodes the one field with this tag, if there is one.
 template <class S>
 struct DecodeTagVisitor {
@@ -383,9 +397,7 @@ struct DecodeTagVisitor {
     if (!spec.in(context.version) || !spec.tagged_in(context.version)) return;
     if (tag != static_cast<std::uint32_t>(spec.tag_number)) return;
     found = true;
-    decode_value(context, name, spec.null_in(context.version), out.*member);
-    if (context.reader.ok() && context.reader.remaining() != 0)
-      context.reader.fail(Errc::bad_tag, name);
+    decode_tagged(context, name, spec.null_in(context.version), out.*member);
   }
 };
 

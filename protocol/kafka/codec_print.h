@@ -2,7 +2,6 @@
 #ifndef TERN_PROTOCOL_KAFKA_CODEC_PRINT_H_
 #define TERN_PROTOCOL_KAFKA_CODEC_PRINT_H_
 
-#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -17,17 +16,27 @@ namespace tern::kafka::internal {
 void print_text(std::string& out, std::string_view text);
 void print_hex(std::string& out, std::string_view bytes);
 void print_uuid(std::string& out, const Uuid& id);
-void append_range(std::string& out, int first, int last);
+void print_number(std::string& out, std::int64_t number);
+void print_double(std::string& out, double number);
+// "name: ", after a comma unless it is the first; false if there is nothing more to show.
+bool begin_field(std::string& out, const char* name, const Spec& spec, std::int16_t version,
+                 bool& first);
+// The line of one field, and the one of a message.
+void append_field_line(std::string& out, const Api& api, int depth, const char* name,
+                       std::string_view type, const Spec& spec, std::string_view value);
+void append_message_line(std::string& out, const Api& api, bool request);
 
 template <class S>
 void print_struct(std::string& out, const S& value, std::int16_t version);
 
 template <class T>
-void print_value(std::string& out, const T& value, std::int16_t version) {
+[[gnu::noinline]] void print_value(std::string& out, const T& value, std::int16_t version) {
   if constexpr (std::same_as<T, bool>) {
     out += value ? "true" : "false";
+  } else if constexpr (std::same_as<T, double>) {
+    print_double(out, value);
   } else if constexpr (std::is_arithmetic_v<T>) {
-    out += std::to_string(value);
+    print_number(out, value);
   } else if constexpr (std::same_as<T, Uuid>) {
     print_uuid(out, value);
   } else if constexpr (is_optional<T>) {
@@ -65,16 +74,7 @@ struct PrintVisitor {
 
   template <class T>
   constexpr void operator()(const char* name, T S::* member, Spec spec) {
-    if (!spec.in(version)) return;
-    if (!first) out += ", ";
-    first = false;
-    out += name;
-    out += ": ";
-    if (spec.is_secret) {
-      out += "***";
-    } else {
-      print_value(out, value.*member, version);
-    }
+    if (begin_field(out, name, spec, version, first)) print_value(out, value.*member, version);
   }
 };
 
@@ -90,7 +90,7 @@ void print_struct(std::string& out, const S& value, std::int16_t version) {
 // -----------
 
 template <class T>
-std::string type_name() {
+[[gnu::noinline]] std::string type_name() {
   if constexpr (is_array<T>) {
     return "[]" + type_name<element_of<T>>();
   } else if constexpr (is_optional<T> || is_struct<T>) {
@@ -113,7 +113,7 @@ std::string type_name() {
 }
 
 template <class T>
-std::string default_text(const T& value) {
+[[gnu::noinline]] std::string default_text(const T& value) {
   if constexpr (is_optional<T>) {
     return value.has_value() ? "{}" : "null";
   } else if constexpr (is_struct<T>) {
@@ -153,22 +153,7 @@ struct SchemaVisitor {
 
   template <class T>
   constexpr void operator()(const char* name, T S::* member, Spec spec) {
-    const int first = std::max<int>(spec.first, api.versions.min);
-    const int last = std::min<int>(spec.last, api.versions.max);
-    out.append(static_cast<std::size_t>(2 * depth), ' ');
-    out += name;
-    out += " " + type_name<T>() + " ";
-    append_range(out, first, last);
-    if (spec.nullable_from <= last) {
-      out += " nullable=";
-      append_range(out, std::max<int>(spec.nullable_from, first), last);
-    }
-    if (spec.tag_number >= 0) {
-      out += " tag=" + std::to_string(spec.tag_number) + "@";
-      append_range(out, std::max<int>(spec.tagged_from, first), last);
-    }
-    if (spec.may_be_ignored) out += " ignorable";
-    out += " default=" + default_text(S{}.*member) + "\n";
+    append_field_line(out, api, depth, name, type_name<T>(), spec, default_text(S{}.*member));
     dump_children<T>(out, api, depth + 1);
   }
 };
@@ -182,19 +167,8 @@ void dump_fields(std::string& out, const Api& api, int depth) {
 template <class M>
 std::string dump_schema() {
   const Api& api = M::api;
-  std::string out = std::string(api.name) + (is_request<M> ? "Request" : "Response");
-  out += " key=" + std::to_string(api.key) + " versions=";
-  append_range(out, api.versions.min, api.versions.max);
-  out += " flexible=";
-  if (api.flexible_from <= api.versions.max) {
-    append_range(out, std::max(api.flexible_from, api.versions.min), api.versions.max);
-  } else {
-    out += "none";
-  }
-  if (is_request<M> && api.unstable_from <= api.versions.max) {
-    out += " unstable=" + std::to_string(api.unstable_from);
-  }
-  out += "\n";
+  std::string out;
+  append_message_line(out, api, is_request<M>);
   dump_fields<M>(out, api, 1);
   return out;
 }
