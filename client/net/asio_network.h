@@ -2,18 +2,19 @@
 //
 // How it drives: events of sockets and of the one timer go to the links as they come; at the end of
 // each burst of events the machine's step() is called once, then the links that asked for it are
-// written with one gathered sendmsg each, then run_completions(); and again from step() on as long as
-// that has made more work. A user's handler that throws in run_completions() throws out of the
+// written with one gathered sendmsg each, then run_completions(); and again from step() on as long
+// as that has made more work. A user's handler that throws in run_completions() throws out of the
 // executor's run(), as with every Asio handler; what is left of the queue runs at the next turn.
 //
-// Threading: one executor, see net/executor.h. Everything but wake(), on_executor(), now(), post() and
-// stats() is called on it, or while nothing runs it. The destructor too: from another thread, post() a
-// function that holds the last reference.
+// Threading: one executor, see net/executor.h. Everything but wake(), on_executor(), now(), post()
+// and stats() is called on it, or while nothing runs it. The destructor too: from another thread,
+// post() a function that holds the last reference.
 //
-// Lifetimes: an open link waits for bytes, and a waiting socket, a resolver and the timer are work to
-// the executor: io_context::run() does not return before the links are closed, as with any Asio socket.
-// With no link, no listener and no deadline there is no work. The io_context has to outlive this
-// object. Destroying it closes the sockets and calls nobody: links and machine may be gone by then.
+// Lifetimes: an open link waits for bytes, and a waiting socket, a resolver and the timer are work
+// to the executor: io_context::run() does not return before the links are closed, as with any Asio
+// socket. With no link, no listener and no deadline there is no work. The io_context has to outlive
+// this object. Destroying it closes the sockets and calls nobody: links and machine may be gone by
+// then.
 //
 // Errors given to on_closed(): asio's resolver categories (stage dns), system errors, std::errc::
 // connection_aborted when the peer has closed the connection, operation_canceled after close().
@@ -65,12 +66,13 @@ class AsioNetwork final : public Network {
   // destructor.
   void attach(Machine& machine);
 
-  // Closes all links, with on_closed() called before this returns, and all listeners, and lets go of
-  // the machine without another step. Not to be called from inside a link or Machine::step(). Links
-  // cannot be opened afterwards: open() returns an empty id.
+  // Closes all links, with on_closed() called before this returns, and all listeners, and lets go
+  // of the machine without another step. Not to be called from inside a link or Machine::step().
+  // Links cannot be opened afterwards: open() returns an empty id.
   void shutdown();
 
-  // Runs `call` on the executor, never before this returns. Any thread. Dropped if the executor ends.
+  // Runs `call` on the executor, never before this returns. Any thread. Dropped if the executor
+  // ends.
   void post(Completion<> call);
 
   const Executor& executor() const;

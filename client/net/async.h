@@ -1,5 +1,5 @@
-// async_start: from a completion token (a callback, asio::use_awaitable, asio::use_future, ...) to the
-// Completion that an engine understands.
+// async_start: from a completion token (a callback, asio::use_awaitable, asio::use_future, ...) to
+// the Completion that an engine understands.
 //
 // A public operation is three lines:
 //
@@ -13,25 +13,27 @@
 //
 // With results `R...` the token's signature is void(std::error_code, R...) and the engine's side is
 // Completion<Failure, R...>. What is kept of the handler:
-//  - its associated executor: the handler is called there; the engine's own is the default. If it is
+//  - its associated executor: the handler is called there; the engine's own is the default. If it
+//  is
 //    another one, it is told of the outstanding work until the handler has been handed to it.
 //  - its associated allocator: for the one allocation that a handler above 48 bytes needs.
 //  - its cancellation slot: terminal, partial and total all become canceller->cancel(op), which may
 //    come on any thread and after the end.
-// A handler with none of these is stored as it is, without an executor copy and a work guard: then the
-// sockets and the timer of the engine keep the executor busy.
+// A handler with none of these is stored as it is, without an executor copy and a work guard: then
+// the sockets and the timer of the engine keep the executor busy.
 //
 // Rules for the engine: the completion may be called only on the engine's executor, and not from
-// inside `start`; calling it runs the handler at once if the handler lives on the engine's executor.
-// A completion that is destroyed uncalled destroys the handler, as an io_context does at its end.
+// inside `start`; calling it runs the handler at once if the handler lives on the engine's
+// executor. A completion that is destroyed uncalled destroys the handler, as an io_context does at
+// its end.
 //
 // Lifetimes: a lazy token (use_awaitable, deferred) starts the operation when it is awaited. Up to
 // then the executor and the canceller given here must stay where they are (they are members of the
 // object whose operation it is), and so must everything `start` refers to.
 //
 // Errors: Failure::code, with std::errc::operation_canceled as asio::error::operation_aborted. The
-// sentence of a failure goes to `diagnostics`, if given, before the handler is called; on success it is
-// made empty.
+// sentence of a failure goes to `diagnostics`, if given, before the handler is called; on success
+// it is made empty.
 #ifndef TERN_CLIENT_NET_ASYNC_H_
 #define TERN_CLIENT_NET_ASYNC_H_
 
@@ -157,8 +159,8 @@ struct Bound {
   std::tuple<Results...> results;
 
   void operator()() {
-    std::apply(
-        [this](Results&... each) { std::move(handler)(error, std::move(each)...); }, results);
+    std::apply([this](Results&... each) { std::move(handler)(error, std::move(each)...); },
+               results);
   }
 };
 

@@ -1,10 +1,11 @@
 // net::Executor: any Asio executor, plus the question that asio::any_io_executor cannot answer:
 // "is the calling thread inside you?"
 //
-// What can be given: an io_context::executor_type (of an io_context that one thread runs), a strand, an
-// any_io_executor that holds one of these, or anything with a get_executor() that returns one of these
-// (an io_context, a net::Runtime, a socket). An executor that cannot tell where it runs is fine too;
-// calls are then always treated as coming from another thread. A thread pool needs a strand round it.
+// What can be given: an io_context::executor_type (of an io_context that one thread runs), a
+// strand, an any_io_executor that holds one of these, or anything with a get_executor() that
+// returns one of these (an io_context, a net::Runtime, a socket). An executor that cannot tell
+// where it runs is fine too; calls are then always treated as coming from another thread. A thread
+// pool needs a strand round it.
 //
 // Copies are cheap. As with every Asio object, the execution context has to outlive its users.
 #ifndef TERN_CLIENT_NET_EXECUTOR_H_

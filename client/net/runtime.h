@@ -1,9 +1,9 @@
 // Runtime: an io_context with a thread that runs it, for programs that have none of their own. With
 // asio::use_future every operation of a client on it can be waited for as a plain call.
 //
-// The thread runs handlers from construction until stop(), join() or the destructor. It has to outlive
-// the clients on it. An exception thrown by a handler goes to `on_exception` on that thread; without
-// one it ends the program, as an exception in any thread does.
+// The thread runs handlers from construction until stop(), join() or the destructor. It has to
+// outlive the clients on it. An exception thrown by a handler goes to `on_exception` on that
+// thread; without one it ends the program, as an exception in any thread does.
 #ifndef TERN_CLIENT_NET_RUNTIME_H_
 #define TERN_CLIENT_NET_RUNTIME_H_
 
@@ -29,7 +29,8 @@ class Runtime {
 
   // Handlers that have not run yet will not run any more. Any thread, any number of times.
   void stop();
-  // Waits until there is nothing left to do: clients are closed, handlers have run. One thread, once.
+  // Waits until there is nothing left to do: clients are closed, handlers have run. One thread,
+  // once.
   void join();
 
  private:

@@ -75,8 +75,8 @@ int accept_socket(int listener, std::error_code& error) {
 #endif
   } while (socket < 0 && (errno == EINTR || errno == ECONNABORTED));
   if (socket < 0) {
-    error = would_block(errno) ? std::make_error_code(std::errc::operation_would_block)
-                               : last_error();
+    error =
+        would_block(errno) ? std::make_error_code(std::errc::operation_would_block) : last_error();
   }
   return socket;
 }

@@ -1,5 +1,5 @@
-// The few system calls of AsioNetwork that Asio has no form for: sockets that are born non-blocking and
-// closed on exec, reads and gathered writes without a round through the reactor.
+// The few system calls of AsioNetwork that Asio has no form for: sockets that are born non-blocking
+// and closed on exec, reads and gathered writes without a round through the reactor.
 //
 // All functions report errors as std::system_category codes and retry when interrupted.
 #ifndef TERN_CLIENT_NET_SOCKETS_H_
@@ -18,8 +18,8 @@
 
 namespace tern::net::internal {
 
-// Asio gives system errors a category of its own, whose codes do not compare with std::errc; these are
-// turned into std::system_category. The resolver's categories stay.
+// Asio gives system errors a category of its own, whose codes do not compare with std::errc; these
+// are turned into std::system_category. The resolver's categories stay.
 std::error_code plain(const std::error_code& error);
 
 // A new TCP socket, or -1 and `error`.

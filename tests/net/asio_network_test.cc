@@ -338,7 +338,7 @@ std::vector<int> open_sockets() {
   DIR* const folder = ::opendir("/proc/self/fd");
   if (folder == nullptr) return sockets;
   while (const dirent* entry = ::readdir(folder)) {
-    struct stat status {};
+    struct stat status{};
     const int fd = std::atoi(entry->d_name);
     if (::fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode)) sockets.push_back(fd);
   }
@@ -507,8 +507,10 @@ TEST(AsioNetwork, OnAStrandOfAContextWithSeveralThreads) {
 TEST(AsioNetwork, OnAnExecutorThatCannotTell) {
   // The same io_context, but behind a type that the erasure does not know.
   struct Opaque {
-    asio::any_io_executor get_executor() const { return asio::prefer(
-        asio::any_io_executor(io->get_executor()), asio::execution::outstanding_work.tracked); }
+    asio::any_io_executor get_executor() const {
+      return asio::prefer(asio::any_io_executor(io->get_executor()),
+                          asio::execution::outstanding_work.tracked);
+    }
     asio::io_context* io;
   };
   asio::io_context io;

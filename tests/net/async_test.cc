@@ -224,10 +224,10 @@ TEST(AsyncStart, NoResultsAndMoveOnlyResultsAndHandlers) {
       [&](std::uint64_t, Completion<Failure, std::unique_ptr<int>> done) {
         moving = std::move(done);
       },
-      asio::bind_executor(strand, [&, own = std::make_unique<int>(1)](std::error_code,
-                                                                       std::unique_ptr<int> v) {
-        calls += *v + *own;
-      }));
+      asio::bind_executor(
+          strand, [&, own = std::make_unique<int>(1)](std::error_code, std::unique_ptr<int> v) {
+            calls += *v + *own;
+          }));
   asio::post(io, [&] {
     plain({});
     moving({}, std::make_unique<int>(2));
@@ -287,8 +287,8 @@ TEST(AsyncStart, AnotherContextIsKeptAtWorkUntilItsHandlerHasRun) {
   asio::io_context engine_io, user_io;
   Client client(engine_io);
   int calls = 0;
-  client.async_get(asio::bind_executor(
-      user_io, [&](std::error_code, const std::string&) { ++calls; }));
+  client.async_get(
+      asio::bind_executor(user_io, [&](std::error_code, const std::string&) { ++calls; }));
   EXPECT_EQ(user_io.poll(), 0u);
   EXPECT_FALSE(user_io.stopped()) << "no outstanding work was counted";
   client.toy->post_finish();
@@ -343,8 +343,8 @@ TEST(AsyncStart, CoroutineOnAThreadOfItsOwn) {
       auto* promise = &handed;
       asio::post(engine_io, [promise] { promise->get_future().get()({}, "x"); });
       const std::shared_ptr<Toy>& toy = client.toy;
-      std::string value = co_await async_start<std::string>(toy->executor, toy, start,
-                                                            asio::use_awaitable);
+      std::string value =
+          co_await async_start<std::string>(toy->executor, toy, start, asio::use_awaitable);
       EXPECT_EQ(std::this_thread::get_id(), here);
       checked += value == "x";
     }
@@ -568,8 +568,9 @@ TEST(Executor, KnowsItsThread) {
   asio::io_context io;
   auto strand = asio::make_strand(io);
   auto any_strand = asio::make_strand(asio::any_io_executor(io.get_executor()));
-  const Executor plain(io), typed(io.get_executor()), erased(asio::any_io_executor(io.get_executor())),
-      on_strand(strand), erased_strand(asio::any_io_executor{strand}),
+  const Executor plain(io), typed(io.get_executor()),
+      erased(asio::any_io_executor(io.get_executor())), on_strand(strand),
+      erased_strand(asio::any_io_executor{strand}),
       erased_any_strand(asio::any_io_executor{any_strand}), unknown(asio::system_executor{});
   const Executor* all[] = {&plain, &typed, &erased, &on_strand, &erased_strand, &erased_any_strand};
   for (const Executor* executor : all) EXPECT_FALSE(executor->running_in_this_thread());

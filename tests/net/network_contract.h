@@ -1,7 +1,8 @@
-// What every Network promises, as a test suite: sockets and the simulator run the same one. A binary
-// includes this once and names its world:
+// What every Network promises, as a test suite: sockets and the simulator run the same one. A
+// binary includes this once and names its world:
 //
-//   INSTANTIATE_TEST_SUITE_P(Sockets, NetworkContract, testing::Values(ContractWorld{"asio", make}));
+//   INSTANTIATE_TEST_SUITE_P(Sockets, NetworkContract, testing::Values(ContractWorld{"asio",
+//   make}));
 #ifndef TERN_TESTS_NET_NETWORK_CONTRACT_H_
 #define TERN_TESTS_NET_NETWORK_CONTRACT_H_
 
@@ -226,9 +227,7 @@ TEST_P(NetworkContract, CloseTwiceAndWithWritesPending) {
 TEST_P(NetworkContract, CloseFromInsideEachEvent) {
   using Hook = std::function<void()> TestLink::*;
   for (const Hook hook : {&TestLink::at_open, &TestLink::at_read, &TestLink::at_written}) {
-    server.on_new = [](TestLink& link) {
-      link.at_open = [&link] { link.send(pattern(50'000)); };
-    };
+    server.on_new = [](TestLink& link) { link.at_open = [&link] { link.send(pattern(50'000)); }; };
     TestLink& link = client.open(address);
     link.read_bytes = 10;
     link.*hook = [&link] { link.close(); };

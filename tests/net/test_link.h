@@ -1,6 +1,6 @@
-// Machines and links for tests of Networks, which check all the time that the network keeps its side:
-// each call into a Network is marked, and every link and machine here checks that it is not called from
-// inside one, that its events come in order, and that nothing comes after on_closed().
+// Machines and links for tests of Networks, which check all the time that the network keeps its
+// side: each call into a Network is marked, and every link and machine here checks that it is not
+// called from inside one, that its events come in order, and that nothing comes after on_closed().
 #ifndef TERN_TESTS_NET_TEST_LINK_H_
 #define TERN_TESTS_NET_TEST_LINK_H_
 
@@ -88,7 +88,9 @@ class Side final : public Machine, public Acceptor {
     EXPECT_NE(bound.port, 0);
     return {host, bound.port};
   }
-  void wake() { call([&] { net.wake(); }); }
+  void wake() {
+    call([&] { net.wake(); });
+  }
 
   Link* on_accept(LinkId id, const Endpoint&) override {
     EXPECT_EQ(calls, 0) << "on_accept() inside a call";
