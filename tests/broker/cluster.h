@@ -60,8 +60,8 @@ struct ClusterConfig {
 struct TopicSpec {
   std::int32_t partitions = -1;         // -1: the cluster's default
   std::int16_t replication_factor = -1;
-  std::vector<std::vector<std::int32_t>> assignments;  // replicas per partition, instead of the two above
-  std::map<std::string, std::string> configs;          // by their Kafka names
+  std::vector<std::vector<std::int32_t>> assignments = {};  // replicas of each, instead of the two above
+  std::map<std::string, std::string> configs = {};          // by their Kafka names
 };
 
 struct Partition {
