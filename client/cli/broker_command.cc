@@ -1,0 +1,45 @@
+// tern broker: the embedded broker for other programs.
+#include <asio/io_context.hpp>
+#include <asio/signal_set.hpp>
+#include <cstdio>
+
+#include "client/cli/commands.h"
+#include "client/cli/embedded.h"
+
+namespace tern::cli {
+
+const char* const kBrokerHelp =
+    R"(tern broker --kafka PORT: serve an embedded Kafka broker, all in memory, for tests
+
+  --kafka PORT        port of the first node; 0 picks free ones (0)
+  --nodes N           brokers in the cluster, on consecutive ports (1)
+  --host ADDRESS      address to listen on (127.0.0.1)
+  --partitions N      partitions of topics that are created on first use (1)
+  --no-auto-create    do not create topics on first use
+
+Prints "listening on HOST:PORT,..." once it serves, and goes on until it is interrupted.
+
+  tern broker --kafka 9092 &
+  kcat -b localhost:9092 -L
+)";
+
+int run_broker(Arguments arguments) {
+  const auto port = arguments.number("--kafka", 0, 0, 65535);
+  const auto nodes = arguments.number("--nodes", 1, 1, 100);
+  const std::string host = arguments.text("--host", "127.0.0.1");
+  broker::ClusterConfig config;
+  config.default_partitions = static_cast<std::int32_t>(arguments.number("--partitions", 1, 1, 100'000));
+  config.auto_create_topics = !arguments.flag("--no-auto-create");
+  arguments.expect_none();
+
+  asio::io_context context(1);
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  const EmbeddedCluster cluster(static_cast<int>(nodes), host, static_cast<std::uint16_t>(port), config);
+  std::printf("listening on %s\n", cluster.bootstrap().c_str());
+  std::fflush(stdout);
+  signals.async_wait([](const std::error_code&, int) {});
+  context.run();
+  return 0;
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,66 @@
+// The `tern` command.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "client/cli/commands.h"
+
+namespace tern::cli {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(Arguments);
+  const char* const* help;
+};
+
+constexpr Command kCommands[] = {
+    {"demo", "a million records there and back, every one of them checked", run_demo, &kDemoHelp},
+    {"broker", "serve an embedded Kafka broker", run_broker, &kBrokerHelp},
+};
+
+void print_help(std::FILE* to) {
+  std::fprintf(to, "tern: Kafka from the command line\n\n");
+  for (const Command& command : kCommands) {
+    std::fprintf(to, "  tern %-8s %s\n", command.name, command.summary);
+  }
+  std::fprintf(to, "\n`tern COMMAND --help` tells more of each.\n");
+}
+
+int run(int argc, char** argv) {
+  const std::vector<std::string> all(argv + 1, argv + argc);
+  if (all.empty() || all[0] == "help" || all[0] == "--help" || all[0] == "-h") {
+    print_help(all.empty() ? stderr : stdout);
+    return all.empty() ? 2 : 0;
+  }
+  for (const Command& command : kCommands) {
+    if (all[0] != command.name) continue;
+    Arguments arguments({all.begin() + 1, all.end()});
+    if (arguments.flag("--help") || arguments.flag("-h")) {
+      std::fputs(*command.help, stdout);
+      return 0;
+    }
+    return command.run(std::move(arguments));
+  }
+  std::fprintf(stderr, "tern: there is no command \"%s\"\n\n", all[0].c_str());
+  print_help(stderr);
+  return 2;
+}
+
+}  // namespace
+}  // namespace tern::cli
+
+int main(int argc, char** argv) {
+  try {
+    return tern::cli::run(argc, argv);
+  } catch (const tern::cli::UsageError& error) {
+    std::fprintf(stderr, "tern: %s\nTry `tern %s --help`.\n", error.what(), argv[1]);
+    return 2;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tern: %s\n", error.what());
+    return 1;
+  }
+}

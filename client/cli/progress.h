@@ -1,0 +1,33 @@
+// A progress bar on standard error, where that is a terminal; nothing elsewhere.
+#ifndef TERN_CLIENT_CLI_PROGRESS_H_
+#define TERN_CLIENT_CLI_PROGRESS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace tern::cli {
+
+class Progress {
+ public:
+  Progress(std::string what, std::int64_t total);
+  ~Progress() { clear(); }
+
+  // Cheap enough to be called often: draws ten times a second at most.
+  void show(std::int64_t done);
+  void clear();
+
+ private:
+  const std::string what_;
+  const std::int64_t total_;
+  const bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point next_{};
+};
+
+// 1234567 -> "1,234,567"
+std::string with_commas(std::int64_t number);
+
+}  // namespace tern::cli
+
+#endif  // TERN_CLIENT_CLI_PROGRESS_H_
