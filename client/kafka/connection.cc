@@ -542,18 +542,22 @@ void Connection::on_timer(Now now) {
   arm_timer();
 }
 
-// A timer that is set already and fires early does no harm: it is set anew then.
+// A timer that is set already and fires early does no harm: it is set anew then. What may go already
+// needs no timer (the connection is marked): setting one into the past would fire it without end.
 void Connection::arm_timer() {
   Time next = kNever;
+  const Time now = engine_.now().mono;
   switch (state_) {
     case State::closed:
-      if (!queued_.empty()) next = retry_at_;
+      if (!queued_.empty() && retry_at_ > now) next = retry_at_;
       break;
     case State::opening:
     case State::negotiating: next = give_up_at_; break;
     case State::ready:
       for (const InFlight& flight : in_flight_) next = std::min(next, flight.deadline);
-      if (!queued_.empty() && in_flight_.size() < kMaxPipelined) next = std::min(next, throttled_until_);
+      if (!queued_.empty() && in_flight_.size() < kMaxPipelined && throttled_until_ > now) {
+        next = std::min(next, throttled_until_);
+      }
       if (idle()) next = deadline_after(last_used_, engine_.config().connections_max_idle);
       break;
     case State::closing: break;
