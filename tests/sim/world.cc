@@ -19,6 +19,7 @@ World::World(std::uint64_t seed) : seed_(seed) {
   Rng rng = make_rng("clock");
   time_ =
       Time(std::chrono::hours(1) + Duration(static_cast<std::int64_t>(rng.below(1'000'000'000))));
+  start_ = time_;
   wall_offset_ms_ = kWallStartMs - time_.time_since_epoch() / std::chrono::milliseconds(1);
 }
 

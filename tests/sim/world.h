@@ -34,6 +34,7 @@ class World {
 
   std::uint64_t seed() const { return seed_; }
   Time time() const { return time_; }
+  Duration elapsed() const { return time_ - start_; }
   Now now() const { return {time_, wall_ms()}; }
   std::int64_t wall_ms() const;
   // Moves the wall clock, as an operator or NTP would; the monotonic clock goes on.
@@ -107,6 +108,7 @@ class World {
   void push(Event event);
 
   const std::uint64_t seed_;
+  Time start_;
   Time time_;
   std::int64_t wall_offset_ms_;
   std::vector<Event> queue_;  // a heap
