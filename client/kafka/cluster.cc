@@ -86,7 +86,9 @@ void Cluster::refresh(Now now) {
   if (refreshing_) return;  // what comes back is newer than what the caller knows of
   const Time soonest = deadline_after(refreshed_at_, engine_.config().retry_backoff);
   const Time when = backoff_.failures() > 0 ? timer_.when() : std::max(soonest, now.mono);
-  if (when < timer_.when()) timer_.set(when);
+  // Nothing new, no wake-up: whoever asks in each step would never let the engine rest.
+  if (when >= timer_.when()) return;
+  timer_.set(when);
   engine_.wake();
 }
 
