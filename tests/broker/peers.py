@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Clients that nobody here wrote, against the embedded broker on loopback sockets.
+
+  peers.py COMMAND...     starts COMMAND, takes the first HOST:PORT,... it prints for the bootstrap
+                          servers, runs all suites against it and ends it: peers.py tern broker
+  peers.py --at SERVERS   runs against a cluster that is up already
+  peers.py --install      makes a Python environment with the pinned clients, in
+                          ${XDG_CACHE_HOME:-~/.cache}/tern/peers
+
+Suites: kcat (librdkafka), kafka-python, aiokafka. One that is not installed is skipped, loudly. The last
+line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
+"""
+import os
+import pathlib
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "tern/peers"
+PYTHON = CACHE / "bin/python"
+PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0"]
+RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
+
+passed, failed, skipped = 0, 0, 0
+
+
+def topic(name):
+    return "peers-%s-%s" % (RUN, name)
+
+
+def check(name, condition, detail=""):
+    global passed, failed
+    if condition:
+        passed += 1
+        print("ok    ", name, flush=True)
+    else:
+        failed += 1
+        print("FAILED", name, detail, flush=True)
+
+
+def skip(name, why):
+    global skipped
+    skipped += 1
+    print("SKIPPED", name + ":", why, flush=True)
+
+
+# ------------------------------------------------------------------------------------------- kcat
+
+def kcat(servers, *args, data=None, timeout=60):
+    done = subprocess.run(["kcat", "-b", servers, *args], input=data, capture_output=True, timeout=timeout)
+    return done.stdout.decode(), done.returncode, done.stderr.decode()
+
+
+def kcat_reads(servers, name, *args):
+    return kcat(servers, "-C", "-t", topic(name), "-q", "-e", *args)[0]
+
+
+def kcat_suite(servers):
+    out, code, _ = kcat(servers, "-L")
+    check("kcat -L names the brokers", code == 0 and "%d brokers" % len(servers.split(",")) in out, out)
+
+    lines = "".join("%d\n" % i for i in range(5000))
+    plain = ["-X", "enable.idempotence=true"]
+    variants = [("plain", []), ("idempotent", plain), ("acks0", ["-X", "acks=0"])]
+    variants += [(codec, plain + ["-z", codec]) for codec in ("gzip", "snappy", "lz4", "zstd")]
+    for name, options in variants:
+        _, code, errors = kcat(servers, "-P", "-t", topic(name), *options, data=lines.encode())
+        if "not available" in errors or "Unsupported" in errors or "not supported" in errors:
+            skip("kcat " + name, "not built into this kcat")
+            continue
+        if name == "acks0":
+            time.sleep(1)  # nothing says when they are in
+        check("kcat writes and reads back, " + name,
+              code == 0 and kcat_reads(servers, name, "-o", "beginning") == lines, errors)
+
+    tail = kcat_reads(servers, "plain", "-o", "-3")
+    check("kcat reads the last three", tail == "4997\n4998\n4999\n", tail)
+    middle = kcat_reads(servers, "plain", "-o", "4990", "-c", "2")
+    check("kcat reads from an offset", middle == "4990\n4991\n", middle)
+
+    kcat(servers, "-P", "-t", topic("times"), data=b"before\n")
+    time.sleep(0.05)
+    between = int(time.time() * 1000)
+    time.sleep(0.05)
+    kcat(servers, "-P", "-t", topic("times"), data=b"after\nlater\n")
+    for name, options, expected in [("from a time on", ["-o", "s@%d" % between], "after\nlater\n"),
+                                    ("up to a time", ["-o", "beginning", "-o", "e@%d" % between], "before\n")]:
+        read = kcat_reads(servers, "times", *options)
+        check("kcat reads " + name, read == expected, read)
+    out, _, _ = kcat(servers, "-Q", "-t", "%s:0:%d" % (topic("times"), between))
+    check("kcat asks for the offset of a time", "offset 1" in out, out)
+
+    kcat(servers, "-P", "-t", topic("parts"), "-K", ":", "-Z", "-H", "a=1", "-H", "b=2",
+         data=b"key:value\nkey:\n:value\n")
+    form = ["-o", "beginning", "-f", "%k|%K|%s|%S|%h|%o\n"]
+    read = kcat_reads(servers, "parts", *form)
+    expected = "key|3|value|5|a=1,b=2|0\nkey|3||-1|a=1,b=2|1\n|-1|value|5|a=1,b=2|2\n"
+    check("kcat keeps keys, nulls and headers", read == expected, read)
+
+    with tempfile.NamedTemporaryFile() as large:
+        large.write(os.urandom(300000).hex().encode())
+        large.flush()
+        _, code, errors = kcat(servers, "-P", "-t", topic("large"), large.name, large.name)
+        read = kcat_reads(servers, "large", "-o", "beginning", "-D", "")
+        check("kcat carries large records", code == 0 and len(read) == 1200000, errors)
+
+    many = "".join("%d %s\n" % (i, "x" * 80) for i in range(300000))
+    _, code, errors = kcat(servers, "-P", "-t", topic("many"), *plain, data=many.encode())
+    check("kcat carries 300,000 lines in order",
+          code == 0 and kcat_reads(servers, "many", "-o", "beginning") == many, errors)
+
+
+# --------------------------------------------------------------------------------- Python clients
+
+def kafka_python_suite(servers):
+    from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+    from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+    from kafka.errors import TopicAlreadyExistsError
+
+    nodes = servers.split(",")
+    admin = KafkaAdminClient(bootstrap_servers=nodes)
+    name = topic("kp")
+    new = NewTopic(name, num_partitions=4, replication_factor=len(nodes),
+                   topic_configs={"max.message.bytes": "2000000"})
+    admin.create_topics([new])
+    try:
+        admin.create_topics([new])
+        check("kafka-python cannot create a topic twice", False)
+    except TopicAlreadyExistsError:
+        check("kafka-python cannot create a topic twice", True)
+    check("kafka-python lists topics", name in admin.list_topics())
+    described = admin.describe_topics([name])
+    check("kafka-python describes a topic", len(described) == 1 and name in str(described), described)
+    configs = str(admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)]))
+    check("kafka-python describes configs", "2000000" in configs, configs[:200])
+
+    producer = KafkaProducer(bootstrap_servers=nodes, acks="all", enable_idempotence=True,
+                             compression_type="gzip", linger_ms=5)
+    futures = [producer.send(name, key=b"k%d" % i, value=b"%d" % i, partition=i % 4,
+                             headers=[("h", b"%d" % i)], timestamp_ms=1000 + i) for i in range(20000)]
+    futures.append(producer.send(name, key=b"gone", value=None, partition=0, timestamp_ms=90000))
+    producer.flush()
+    sent = [future.get(timeout=30) for future in futures]
+    check("kafka-python writes with gzip and idempotence",
+          [m.offset for m in sent[:8]] == [0, 0, 0, 0, 1, 1, 1, 1] and sent[-1].offset == 5000)
+    producer.close()
+
+    consumer = KafkaConsumer(bootstrap_servers=nodes, enable_auto_commit=False, group_id=None,
+                             consumer_timeout_ms=5000)
+    partitions = [TopicPartition(name, i) for i in range(4)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning()
+    seen = {p.partition: [] for p in partitions}
+    while sum(map(len, seen.values())) < 20001:
+        batch = consumer.poll(timeout_ms=5000)
+        if not batch:
+            break
+        for partition, records in batch.items():
+            seen[partition.partition] += records
+    values = {p: [r.value for r in rs] for p, rs in seen.items()}
+    expected = {p: [b"%d" % i for i in range(p, 20000, 4)] for p in range(4)}
+    expected[0].append(None)
+    check("kafka-python reads all of it in order", values == expected)
+    first = seen[1][0] if seen[1] else None
+    check("kafka-python reads keys, headers and times",
+          first is not None and first.key == b"k1" and list(first.headers)[0][0] == "h" and
+          first.timestamp == 1001, first)
+    ends = consumer.end_offsets(partitions)
+    check("kafka-python asks for end offsets", ends[partitions[0]] == 5001 and ends[partitions[3]] == 5000, ends)
+    at = consumer.offsets_for_times({partitions[0]: 1000 + 400})
+    check("kafka-python asks for the offset of a time", at[partitions[0]].offset == 100, at)
+    consumer.seek(partitions[0], 4999)
+    again = consumer.poll(timeout_ms=5000).get(partitions[0], [])
+    check("kafka-python reads after a seek", [r.value for r in again] == [b"19996", None], again)
+    consumer.close()
+
+    admin.create_partitions({name: 6})
+    check("kafka-python adds partitions", len(admin.describe_topics([name])[0]["partitions"]) == 6)
+    admin.delete_topics([name])
+    check("kafka-python deletes a topic", name not in admin.list_topics())
+    admin.close()
+
+
+def aiokafka_suite(servers):
+    import asyncio
+
+    from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+    async def run():
+        name = topic("aio")
+        producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True, acks="all",
+                                    compression_type="gzip")
+        await producer.start()
+        sends = [await producer.send(name, b"%d" % i, key=b"k", timestamp_ms=1000 + i) for i in range(5000)]
+        offsets = [(await one).offset for one in sends]
+        await producer.stop()
+        check("aiokafka writes with gzip and idempotence", offsets == list(range(5000)))
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest",
+                                    enable_auto_commit=False)
+        await consumer.start()
+        partition = TopicPartition(name, 0)
+        consumer.assign([partition])
+        values = []
+        while len(values) < 5000:
+            got = await consumer.getmany(partition, timeout_ms=5000)
+            if not got:
+                break
+            values += [r.value for r in got[partition]]
+        check("aiokafka reads it back in order", values == [b"%d" % i for i in range(5000)])
+        times = await consumer.offsets_for_times({partition: 1000 + 1234})
+        check("aiokafka asks for the offset of a time", times[partition].offset == 1234, times)
+        ends = await consumer.end_offsets([partition])
+        check("aiokafka asks for the end offset", ends[partition] == 5000, ends)
+        await consumer.stop()
+
+    asyncio.run(run())
+
+
+# -------------------------------------------------------------------------------------------- running
+
+SUITES = {"kafka-python": ("kafka", kafka_python_suite), "aiokafka": ("aiokafka", aiokafka_suite)}
+
+
+def run_in_python(name, servers):
+    """Each in an interpreter of its own, which tells its counts on its last line."""
+    global passed, failed
+    module = SUITES[name][0]
+    interpreter = str(PYTHON) if PYTHON.exists() else sys.executable
+    if subprocess.run([interpreter, "-c", "import " + module], capture_output=True).returncode != 0:
+        skip(name, "not installed; `%s --install` does it" % sys.argv[0])
+        return
+    try:
+        done = subprocess.run([interpreter, __file__, "--suite", name, "--at", servers], stdout=subprocess.PIPE,
+                              timeout=180)
+        out = done.stdout.decode()
+    except subprocess.TimeoutExpired as late:
+        out = (late.stdout or b"").decode()
+    print(out, end="", flush=True)
+    passed += len(re.findall(r"^ok ", out, re.M))
+    failures = len(re.findall(r"^FAILED", out, re.M))
+    finished = re.search(r"^suite ended$", out, re.M)
+    failed += failures
+    if not finished:
+        check(name + " gets to its end", False)
+
+
+def run_all(servers):
+    if shutil.which("kcat"):
+        try:
+            kcat_suite(servers)
+        except subprocess.TimeoutExpired as late:
+            check("kcat gets to its end", False, str(late.cmd))
+    else:
+        skip("kcat", "not installed; it is Debian's package kcat")
+    for name in SUITES:
+        run_in_python(name, servers)
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return 1 if failed else 0
+
+
+def install():
+    subprocess.run([sys.executable, "-m", "venv", str(CACHE)], check=True)
+    subprocess.run([str(PYTHON), "-m", "pip", "install", "--quiet", *PINNED], check=True)
+    return 0
+
+
+def serve_and_run(command):
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            servers = None
+            for line in server.stdout:
+                found = re.search(r"[\w.\-]+:\d+(,[\w.\-]+:\d+)*", line)
+                if found:
+                    servers = found.group(0)
+                    break
+            if not servers:
+                print("the broker did not say where it listens")
+                return 1
+            return run_all(servers)
+        finally:
+            server.terminate()
+
+
+def main(args):
+    if args == ["--install"]:
+        return install()
+    if len(args) == 4 and args[0] == "--suite" and args[2] == "--at":
+        SUITES[args[1]][1](args[3])
+        print("suite ended")
+        return 0
+    if len(args) == 2 and args[0] == "--at":
+        return run_all(args[1])
+    if not args or args[0].startswith("-"):
+        print(__doc__)
+        return 2
+    return serve_and_run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
