@@ -297,10 +297,8 @@ void ConsumerCore::fill(Now now) {
     opener_.begin(config_->prefetch_bytes - kept_bytes_, home_->out() == 1);
     const RecordOpener::Outcome outcome = fill_from_queue(*out);
     fetcher_.touch();
-    const bool any = out->records != 0;
-    Records records(std::move(out));
-    if (any) return finish_poll({}, std::move(records));
-    records.done();
+    if (out->records != 0) return finish_poll({}, Records(std::move(out)));
+    internal::RecordsHome::put_back(std::move(out));
     if (outcome == RecordOpener::Outcome::blocked) {
       home_->ask();
       if (home_->out() == 0 || pool_->held_bytes() < held) engine_.wake();

@@ -20,14 +20,23 @@ std::unique_ptr<RecordsData> RecordsHome::take(const std::shared_ptr<RecordsHome
 
 void RecordsHome::give_back(std::unique_ptr<RecordsData> data) noexcept {
   const std::shared_ptr<RecordsHome> home = std::move(data->home);
+  home->keep(std::move(data), true);
+}
+
+void RecordsHome::put_back(std::unique_ptr<RecordsData> data) noexcept {
+  const std::shared_ptr<RecordsHome> home = std::move(data->home);
+  home->keep(std::move(data), false);
+}
+
+void RecordsHome::keep(std::unique_ptr<RecordsData> data, bool tell) noexcept {
   data->batches.clear();
   data->ends.clear();
   data->frames.clear();
   data->records = 0;
-  home->out_.fetch_sub(1, std::memory_order_acq_rel);
-  std::lock_guard lock(home->mutex_);
-  if (home->kept_.size() < kKept) home->kept_.push_back(std::move(data));
-  if (std::exchange(home->asked_, false) && home->notice_) home->notice_();
+  out_.fetch_sub(1, std::memory_order_acq_rel);
+  std::lock_guard lock(mutex_);
+  if (kept_.size() < kKept) kept_.push_back(std::move(data));
+  if (tell && std::exchange(asked_, false) && notice_) notice_();
 }
 
 void RecordsHome::set_notice(std::function<void()> called) {

@@ -107,6 +107,8 @@ class RecordsHome {
  public:
   static std::unique_ptr<RecordsData> take(const std::shared_ptr<RecordsHome>& home);
   static void give_back(std::unique_ptr<RecordsData> data) noexcept;
+  // The same for what was never handed out: nobody is told.
+  static void put_back(std::unique_ptr<RecordsData> data) noexcept;
   // Records with users now.
   std::size_t out() const { return out_.load(std::memory_order_acquire); }
 
@@ -118,6 +120,8 @@ class RecordsHome {
 
  private:
   static constexpr std::size_t kKept = 4;
+  void keep(std::unique_ptr<RecordsData> data, bool tell) noexcept;
+
   std::mutex mutex_;
   std::function<void()> notice_;
   bool asked_ = false;
