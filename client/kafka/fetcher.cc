@@ -252,9 +252,14 @@ void Fetcher::on_fetched(FetchSession& session, const Response& response, Now no
   for (const auto& answer : reply.responses) {
     const Topic* topic = answer.topic_id.is_zero() ? engine_.cluster().find(answer.topic.view())
                                                    : engine_.cluster().find(answer.topic_id);
+    if (!topic) {  // created anew, perhaps; and asking the same again at once would not help
+      engine_.cluster().refresh(now);
+      session.not_before = deadline_after(now.mono, session.backoff.next(engine_.random()));
+      continue;
+    }
     for (const PartitionData& data : answer.partitions) {
       // Only an answer to the question that is still open counts: not after a seek, and not twice.
-      ConsumerPartition* partition = topic ? partitions_.find(topic, data.partition_index) : nullptr;
+      ConsumerPartition* partition = partitions_.find(topic, data.partition_index);
       if (!partition || partition->session != &session ||
           partition->sent.version != partition->version ||
           partition->sent.offset != partition->fetch_offset) {

@@ -326,7 +326,8 @@ std::string FakeBroker::name_of(const wire::Text& name, const wire::Uuid& id) co
   for (const auto& [topic, state] : owner.topics) {
     if (state.id == id) return topic;
   }
-  return "?";
+  // No such topic (any more): the id itself, for the answer.
+  return "?" + std::string(reinterpret_cast<const char*>(id.bytes.data()), id.bytes.size());
 }
 
 SeenFetch FakeBroker::see(const FetchRequest& request, std::int16_t version) const {
@@ -407,6 +408,7 @@ void FakeBroker::read(const SeenFetch& seen, const FetchState& state, FetchRespo
     const auto found = owner.topics.find(name.first);
     if (found == owner.topics.end()) {
       data.error_code = code(BrokerErrc::unknown_topic_id);
+      if (name.first.size() == 17) std::memcpy(topic.topic_id.bytes.data(), name.first.data() + 1, 16);
     } else {
       topic.topic_id = found->second.id;
       const FakePartition& partition = found->second.partitions.at(name.second);
