@@ -104,8 +104,11 @@ class Accumulator {
 
   // Any thread. Takes the record, or says why not: queue_full, closed, record_too_large,
   // unknown_partition. The handler is moved from only on success. `id`: see HandlerList.
+  // `in_step`: called by the sender, which needs no waking; a record that is refused again in each step
+  // would else make a step follow the other.
   template <class F>
-  std::error_code append(ProducerTopic& topic, const Record& record, F&& handler, std::uint64_t id = 0);
+  std::error_code append(ProducerTopic& topic, const Record& record, F&& handler, std::uint64_t id = 0,
+                         bool in_step = false);
 
   // Any thread.
   void stop();  // append() fails with `closed` from now on
@@ -255,7 +258,7 @@ std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& r
 
 template <class F>
 std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, F&& handler,
-                                    std::uint64_t id) {
+                                    std::uint64_t id, bool in_step) {
   const std::int64_t timestamp_ms =
       record.timestamp_ms == kTimestampNow ? network_.now().wall_ms : record.timestamp_ms;
   bool wake = false;
@@ -265,7 +268,7 @@ std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, 
     error = append_locked(topic, record, timestamp_ms, std::forward<F>(handler), id);
     wake = std::exchange(wake_, false);
   }
-  if (wake) network_.wake();
+  if (wake && !in_step) network_.wake();
   return error;
 }
 

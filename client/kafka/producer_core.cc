@@ -28,8 +28,11 @@ ProducerCore::ProducerCore(Engine& engine, ProducerConfig config, std::uint64_t 
 }
 
 void ProducerCore::start() {
-  if (engine_.is_closed()) return shut_down(Failure(ClientErrc::closed), engine_.now());
   engine_.add(shared_from_this());
+  if (engine_.is_closed()) {
+    return shut_down(Failure(make_error_code(ClientErrc::closed), "the client was closed"),
+                     engine_.now());
+  }
   engine_.cluster().add_listener(*this);
   started_ = true;
 }
@@ -56,7 +59,8 @@ void ProducerCore::retry_waiting_sends(Now now) {
   while (!waiting_sends_.empty()) {
     WaitingSend& front = waiting_sends_.front();
     Awaited awaited{std::move(front.done)};
-    std::error_code error = accumulator_.append(*front.topic, front.record, std::move(awaited), front.id);
+    std::error_code error = accumulator_.append(*front.topic, front.record, std::move(awaited),
+                                                front.id, /*in_step=*/true);
     const bool too_late = now.mono >= deadline_after(front.since, config_.delivery_timeout);
     if (error == ClientErrc::queue_full && !too_late && !closed_) {
       front.done = std::move(awaited.done);
@@ -73,11 +77,22 @@ void ProducerCore::retry_waiting_sends(Now now) {
 }
 
 void ProducerCore::wait_space(Completion<Failure> done, std::uint64_t id) {
+  if (closing_) return engine_.complete(std::move(done), Failure(ClientErrc::closed));
   space_waiters_.push_back({std::move(done), id});
   engine_.wake();
 }
 
 void ProducerCore::flush(Completion<Failure> done, std::uint64_t id) {
+  if (closed_) {
+    // In the same queue as the reports, so that it comes after them.
+    Done last;
+    last.then = std::move(done);
+    if (engine_.holds(*this)) {
+      done_.push_back(std::move(last));
+      return engine_.wake();
+    }
+    return engine_.complete(std::move(last.then), Failure());
+  }
   flushes_.push_back({std::move(done), id, accumulator_.newest_order()});
   engine_.wake();
 }
@@ -427,6 +442,12 @@ void ProducerCore::run_completions() {
     done_.pop_front();
   }
   if (closed_ && done_.empty() && calls_in_flight_ == 0) engine_.remove(*this);
+}
+
+void ProducerCore::discard_completions() {
+  std::deque<Done> done = std::exchange(done_, {});
+  for (Done& each : done) each.handlers.clear(accumulator_.pool());
+  on_batch_ = nullptr;
 }
 
 }  // namespace tern::kafka
