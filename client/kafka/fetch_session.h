@@ -65,6 +65,8 @@ class FetchSession final : public Call {
   // Takes note of the session's part of an answer. Anything but `none` says that no partition in the
   // answer counts.
   BrokerErrc take(const FetchResponse& response);
+  std::int32_t epoch() const { return epoch_; }  // of the next request
+  void set_epoch_for_test(std::int32_t epoch) { epoch_ = epoch; }
 
   // For the owner's use.
   Time not_before{};
