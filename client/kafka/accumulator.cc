@@ -314,7 +314,7 @@ std::pair<Time, std::uint64_t> Accumulator::oldest() const {
 
 std::uint64_t Accumulator::newest_order() const {
   std::lock_guard lock(mutex_);
-  return next_order_ - kOrderStep;
+  return next_order_ - 1;  // the halves of a split batch included
 }
 
 std::vector<Batch*> Accumulator::expired(Time time) {
