@@ -357,7 +357,7 @@ inline void decode_value(const DecodeContext& context, const char* name, bool nu
       if (!nullable) context.reader.fail(Errc::null_not_allowed, name);
       return;
     }
-    decode_struct(context, out.emplace());
+    decode_struct(context, out.emplace(element_of<T>{}));
   } else {
     decode_struct(context, out);
   }

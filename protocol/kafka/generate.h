@@ -95,7 +95,7 @@ void generate_value(Generator& g, bool nullable, T& out) {
     if (g.random.one_in(4)) out = Uuid{};
   } else if constexpr (is_optional<T>) {
     out.reset();
-    if (!nullable || !g.random.one_in(3)) generate_struct(g, out.emplace());
+    if (!nullable || !g.random.one_in(3)) generate_struct(g, out.emplace(element_of<T>{}));
   } else if constexpr (is_struct<T>) {
     generate_struct(g, out);
   } else if (nullable && g.random.one_in(4)) {

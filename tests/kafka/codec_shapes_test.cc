@@ -87,7 +87,7 @@ TEST(CodecShapes, NullStructs) {
   EXPECT_EQ(encoded_size(message, 0, &field).error(), wire::Errc::null_not_allowed);
   EXPECT_STREQ(field, "maybe");
   EXPECT_EQ(encode_all(message, 1)[0], std::byte{0xff});
-  message.maybe.emplace();
+  message.maybe.emplace(Shapes::Inner{});
   EXPECT_EQ(encode_all(message, 1)[0], std::byte{1});
 
   ByteVector bytes = encode_all(message, 0);
@@ -100,11 +100,12 @@ TEST(CodecShapes, NullStructs) {
 
 TEST(CodecShapes, PrintHidesSecretsAndShowsWhatTheVersionCarries) {
   Shapes message;
-  message.maybe.emplace().b = "x\"\n";
+  message.maybe.emplace(Shapes::Inner{}).b = "x\"\n";
   message.port = 9092;
   message.password = "hunter2";
   message.blob = std::string_view("\x01\xff", 2);
-  message.tagged_blob = std::string(40, '\xab');
+  const std::string long_blob(40, '\xab');
+  message.tagged_blob = long_blob;
   const std::string old = print(message, 0);
   EXPECT_EQ(old,
             "{maybe: {a: 7, b: \"x\\\"\\x0a\"}, port: 9092, ratio: 0.500000, blob: 0x01ff, "
