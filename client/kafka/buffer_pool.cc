@@ -88,6 +88,7 @@ void BufferPool::refund(std::size_t bytes) {
 
 // Gives free buffers back to the system until everything together is within the limit.
 void BufferPool::trim() {
+  if (used_ + free_ <= limit_) return;
   for (auto list = free_lists_.rbegin(); list != free_lists_.rend(); ++list) {
     while (used_ + free_ > limit_ && !list->empty()) {
       free_ -= list->back().capacity;

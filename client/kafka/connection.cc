@@ -206,8 +206,7 @@ void Connection::dispatch_one(Call& call, Now now) {
     const std::string theirs = offered.max < 0 ? std::string("does not know it")
                                                : "speaks versions " + std::to_string(offered.min) +
                                                      " to " + std::to_string(offered.max);
-    return fail(call,
-                Failure(make_error_code(ClientErrc::unsupported_version),
+    return call.on_failure(Failure(make_error_code(ClientErrc::unsupported_version),
                         name() + ": " + api.name + ": the broker " + theirs + ", this request needs " +
                             std::to_string(api.versions.min) + " to " +
                             std::to_string(call.max_version())),
@@ -219,7 +218,7 @@ void Connection::dispatch_one(Call& call, Now now) {
       call.encode(version, correlation, engine_.config().client_id, writing.request);
   if (failure) {
     spare_.push_back(std::move(writing.request));
-    return fail(call, failure, false, now);
+    return call.on_failure(failure, false, now);
   }
   next_correlation_ &= 0x7fffffff;
   const Duration asked = call.response_timeout();
@@ -490,10 +489,6 @@ void Connection::on_closed(Stage stage, std::error_code why, Now now) {
   if (!queued_.empty()) mark();
 }
 
-void Connection::fail(Call& call, const Failure& why, bool maybe_sent, Now now) {
-  call.on_failure(why, maybe_sent, now);
-}
-
 void Connection::fail_all(const Failure& why, Now now) {
   const std::deque<InFlight> in_flight = std::exchange(in_flight_, {});
   const std::deque<Writing> writing = std::exchange(writing_, {});
@@ -503,12 +498,12 @@ void Connection::fail_all(const Failure& why, Now now) {
                        [call](const Writing& w) { return w.call == call && !w.started; });
   };
   for (const InFlight& flight : in_flight) {
-    if (flight.call) fail(*flight.call, why, !untouched(flight.call), now);
+    if (flight.call) flight.call->on_failure(why, !untouched(flight.call), now);
   }
   for (const Writing& w : writing) {
-    if (w.call && !w.has_response) fail(*w.call, why, w.started, now);
+    if (w.call && !w.has_response) w.call->on_failure(why, w.started, now);
   }
-  for (Call* call : doomed) fail(*call, why, false, now);
+  for (Call* call : doomed) call->on_failure(why, false, now);
   engine_.wake();
 }
 
