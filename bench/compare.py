@@ -172,7 +172,7 @@ class Bench:
         if "all_syscalls" in again:
             self.syscalls[row.name, client] = 1e3 * again["all_syscalls"] / again["records"]
         self.calibrated[row.name, client] = self.whole(
-            row, 1.4 * self.args.seconds / per_record + row.step)
+            row, 1.6 * self.args.seconds / per_record + row.step)
 
     def codec_cost(self, row):
         program = os.path.join(self.args.bin, "floor_gzip")
