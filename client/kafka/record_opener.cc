@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kPollBytes = 1024 * 1024;
 // How much larger the first batch may become by decompression, before anything is known.
 constexpr std::size_t kFirstGuess = 4;
+constexpr std::size_t kForgetting = 32;
 
 }  // namespace
 
@@ -147,7 +148,8 @@ bool RecordOpener::open(ConsumerPartition& partition, const FetchedRun& run, Fai
   }
   opened.frame = room.take();
   if (opened.frame) {
-    largest_ = std::max(largest_, opened.frame.capacity());
+    // One giant among many small ones is forgotten by and by.
+    largest_ = std::max(largest_ - largest_ / kForgetting, opened.frame.capacity());
   } else {
     opened.frame = run.frame;
   }

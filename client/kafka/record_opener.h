@@ -33,7 +33,7 @@ class RecordOpener {
 
   RecordOpener(const ConsumerConfig& config, const Codecs& codecs, std::shared_ptr<FramePool> pool);
 
-  // Memory that one batch took when it was decompressed, the largest so far.
+  // Memory that a batch takes when it is decompressed: the largest lately.
   std::size_t largest_opened() const { return largest_; }
 
   // Begins a poll. `may_exceed`: one batch may be decompressed even if there is no room for it, because
