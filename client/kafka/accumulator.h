@@ -39,6 +39,7 @@ struct PartitionQueue {
   BatchList waiting;           // to be sent, in order
   int in_flight = 0;           // batches on the way
   std::int32_t next_sequence = 0;
+  bool id_known = false;       // the brokers have a batch of ours under the producer id in use
   Lane* lane = nullptr;        // of the broker that leads it; null: no leader known
   bool listed = false;         // in its lane's ready list
   Time retry_at{};             // not tried again before

@@ -156,8 +156,13 @@ bool ProducerCore::may_send(const PartitionQueue& queue, Now now) const {
   const Batch& front = *queue.waiting.front();
   const bool again = front.attempts > 0;
   if ((again || queue.failures > 0) && queue.in_flight > 0) return false;
+  // Another leader may be asked next while the old one still has a batch.
+  if (config_.max_in_flight == 1 && queue.in_flight > 0) return false;
   if (!config_.idempotence) return true;
   if (producer_id_ == kNoProducerId) return false;
+  // A broker that knows nothing of a producer id takes whatever sequence comes first: were the first
+  // batch refused and the second one on the way, they would change places.
+  if (!queue.id_known && queue.in_flight > 0) return false;
   return !renew_producer_id_ || front.maybe_written;
 }
 
@@ -409,6 +414,7 @@ void ProducerCore::succeed(Batch& batch, std::int64_t base_offset, std::int64_t 
   PartitionQueue& queue = *batch.queue;
   queue.failures = 0;
   queue.retry_at = now.mono;
+  queue.id_known = queue.id_known || batch.producer_id == producer_id_;
   if (!batch.reported) report(batch, base_offset, log_append_time_ms, {}, {});
   accumulator_.free_batch(&batch);
   list(queue, now);
@@ -590,6 +596,7 @@ void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdRespon
   accumulator_.for_each_topic([&](ProducerTopic& topic) {
     for (const auto& open : topic.partitions) {
       open.queue->next_sequence = 0;
+      open.queue->id_known = false;
       for (Batch* batch = open.queue->waiting.front(); batch; batch = batch->next) {
         batch->base_sequence = kNoSequence;
       }
