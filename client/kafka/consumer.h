@@ -7,29 +7,31 @@
 //     for (const kafka::ConsumerRecord& record : records) handle(record.key, record.value);
 //   }
 //
-// Fetching goes on in the background, up to ConsumerConfig::prefetch_bytes of memory, which counts what
-// you hold as well: let go of each Records when you are done with it. A poll takes what is there, whole
-// batches of one or more partitions in turn; within a partition, order is that of the log.
+// Fetching goes on in the background, up to ConsumerConfig::prefetch_bytes of memory, which counts
+// what you hold as well: let go of each Records when you are done with it. A poll takes what is
+// there, whole batches of one or more partitions in turn; within a partition, order is that of the
+// log.
 //
 // Positions: a partition's position is the offset of the next record that a poll will hand out. It
 // starts where its Assignment says. When it does not exist (any more), ConsumerConfig::offset_reset
-// decides; passing trouble (a broker that is away, a leader that moves) never moves it. If a log was cut
-// back below the position (unclean election), reading goes on at the cut, or, with OffsetReset::none,
-// the partition stops with ClientErrc::log_truncated.
+// decides; passing trouble (a broker that is away, a leader that moves) never moves it. If a log
+// was cut back below the position (unclean election), reading goes on at the cut, or, with
+// OffsetReset::none, the partition stops with ClientErrc::log_truncated.
 //
-// Trouble with one partition (offset_out_of_range, log_truncated, a wrong checksum, codec_missing, no
-// such topic) ends one async_poll with an error that names the partition; the others go on with the
-// next poll. The partition in question stands still at its position until seek(): to position() to try
-// again, or past the place. A topic that does not exist is waited for after it has been reported, and so
-// are brokers that cannot be reached (no_broker).
+// Trouble with one partition (offset_out_of_range, log_truncated, a wrong checksum, codec_missing,
+// no such topic) ends one async_poll with an error that names the partition; the others go on with
+// the next poll. The partition in question stands still at its position until seek(): to position()
+// to try again, or past the place. A topic that does not exist is waited for after it has been
+// reported, and so are brokers that cannot be reached (no_broker).
 //
-// Threading: any thread may call anything; handlers run on their associated executor, by default the
-// client's. What is called from one thread takes effect in that order. One poll at a time: a second one
-// ends with ClientErrc::busy.
+// Threading: any thread may call anything; handlers run on their associated executor, by default
+// the client's. What is called from one thread takes effect in that order. One poll at a time: a
+// second one ends with ClientErrc::busy.
 //
 // Lifetimes: the destructor neither blocks nor calls user code; what still waits ends with
-// ClientErrc::closed. Records stay valid after their consumer and client. `diagnostics`, where it is
-// taken, receives the sentence that goes with an error, and has to live until the operation has ended.
+// ClientErrc::closed. Records stay valid after their consumer and client. `diagnostics`, where it
+// is taken, receives the sentence that goes with an error, and has to live until the operation has
+// ended.
 #ifndef TERN_CLIENT_KAFKA_CONSUMER_H_
 #define TERN_CLIENT_KAFKA_CONSUMER_H_
 
@@ -69,28 +71,30 @@ class Consumer {
         std::forward<Token>(token), diagnostics);
   }
 
-  // Takes the place of all that was assigned. Partitions that stay go on where they are (see seek()).
-  // An error (nothing has changed then) names what is wrong: an empty topic, a partition named twice.
+  // Takes the place of all that was assigned. Partitions that stay go on where they are (see
+  // seek()). An error (nothing has changed then) names what is wrong: an empty topic, a partition
+  // named twice.
   Failure assign(const std::vector<Assignment>& assignment);
   std::vector<TopicPartition> assignment() const { return core_->board()->all(); }
 
   // The next poll goes on there. An error only if the partition is not assigned, or the position is
   // below 0.
   Failure seek(const TopicPartition& partition, const Position& to);
-  // A paused partition is not handed out and not fetched; what was fetched waits. Errors as in seek().
+  // A paused partition is not handed out and not fetched; what was fetched waits. Errors as in
+  // seek().
   Failure pause(const TopicPartition& partition) { return set_paused(partition, true); }
   Failure resume(const TopicPartition& partition) { return set_paused(partition, false); }
 
   // -1 while it is not known, or if it is not assigned.
   std::int64_t position(const TopicPartition& partition) const;
   // Records (counted by offsets) between the position and the end, as of the last answer about the
-  // partition; with Isolation::read_committed the end is where undecided transactions begin. -1 while
-  // it is not known.
+  // partition; with Isolation::read_committed the end is where undecided transactions begin. -1
+  // while it is not known.
   std::int64_t lag(const TopicPartition& partition) const;
 
-  // void(std::error_code, OffsetsAndTimes), in the order asked, of any partitions of the cluster. An
-  // error if any one could not be told within ClientConfig::operation_timeout. Offset -1: no record has
-  // that time or a later one.
+  // void(std::error_code, OffsetsAndTimes), in the order asked, of any partitions of the cluster.
+  // An error if any one could not be told within ClientConfig::operation_timeout. Offset -1: no
+  // record has that time or a later one.
   template <class Token>
   auto async_offsets_for_times(std::vector<TimeQuery> queries, Token&& token,
                                Diagnostics* diagnostics = nullptr) {
@@ -100,16 +104,18 @@ class Consumer {
   template <class Token>
   auto async_beginning_offsets(const std::vector<TopicPartition>& partitions, Token&& token,
                                Diagnostics* diagnostics = nullptr) {
-    return find_offsets(queries_for(partitions, kEarliestTime), std::forward<Token>(token), diagnostics);
+    return find_offsets(queries_for(partitions, kEarliestTime), std::forward<Token>(token),
+                        diagnostics);
   }
   template <class Token>
   auto async_end_offsets(const std::vector<TopicPartition>& partitions, Token&& token,
                          Diagnostics* diagnostics = nullptr) {
-    return find_offsets(queries_for(partitions, kLatestTime), std::forward<Token>(token), diagnostics);
+    return find_offsets(queries_for(partitions, kLatestTime), std::forward<Token>(token),
+                        diagnostics);
   }
 
-  // void(std::error_code): ends a poll that waits (with closed), tells the brokers, waiting for them no
-  // longer than `timeout`. Everything but this ends with closed from now on.
+  // void(std::error_code): ends a poll that waits (with closed), tells the brokers, waiting for
+  // them no longer than `timeout`. Everything but this ends with closed from now on.
   template <class Token>
   auto async_close(Duration timeout, Token&& token) {
     return start<>(

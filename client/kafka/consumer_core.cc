@@ -21,13 +21,15 @@ Failure closed_failure() {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------ the board
+// ------------------------------------------------------------------------------------------ the
+// board
 
-Failure ConsumerBoard::assign(const std::vector<Assignment>& assignment, std::vector<Gauge>& gauges) {
+Failure ConsumerBoard::assign(const std::vector<Assignment>& assignment,
+                              std::vector<Gauge>& gauges) {
   const auto invalid = [](const Assignment& each, const char* what) {
     return Failure(make_error_code(ClientErrc::invalid_argument),
-                   "assignment: \"" + each.topic + "\", partition " + std::to_string(each.partition) +
-                       ": " + what);
+                   "assignment: \"" + each.topic + "\", partition " +
+                       std::to_string(each.partition) + ": " + what);
   };
   std::set<TopicPartition> seen;
   for (const Assignment& each : assignment) {
@@ -47,8 +49,9 @@ Failure ConsumerBoard::assign(const std::vector<Assignment>& assignment, std::ve
   for (const Assignment& each : assignment) {
     TopicPartition key{each.topic, each.partition};
     const auto old = gauges_.find(key);
-    Gauge gauge = old != gauges_.end() ? old->second
-                                       : std::make_shared<PartitionGauge>(each.topic, each.partition);
+    Gauge gauge = old != gauges_.end()
+                      ? old->second
+                      : std::make_shared<PartitionGauge>(each.topic, each.partition);
     gauges.push_back(gauge);
     next.emplace(std::move(key), std::move(gauge));
   }
@@ -70,7 +73,8 @@ std::vector<TopicPartition> ConsumerBoard::all() const {
   return partitions;
 }
 
-// ------------------------------------------------------------------------------------ start and end
+// ------------------------------------------------------------------------------------ start and
+// end
 
 ConsumerCore::ConsumerCore(Engine& engine, ConsumerConfig config)
     : engine_(engine),
@@ -153,7 +157,8 @@ void ConsumerCore::finish_close(Now) {
   engine_.remove(*this);
 }
 
-// ------------------------------------------------------------------------------------ the assignment
+// ------------------------------------------------------------------------------------ the
+// assignment
 
 ConsumerPartition* ConsumerCore::find(const TopicPartition& partition) {
   return partitions_.find(engine_.cluster().find(partition.topic), partition.partition);
@@ -212,7 +217,8 @@ void ConsumerCore::wake() {
   engine_.wake();
 }
 
-// ------------------------------------------------------------------------------------------- polling
+// -------------------------------------------------------------------------------------------
+// polling
 
 void ConsumerCore::poll(std::uint64_t id, Time deadline, PollDone done) {
   if (closing_ || closed_) return engine_.complete(std::move(done), closed_failure(), Records());
@@ -222,7 +228,8 @@ void ConsumerCore::poll(std::uint64_t id, Time deadline, PollDone done) {
         Failure(make_error_code(ClientErrc::busy), "another poll of this consumer is waiting"),
         Records());
   }
-  poll_.emplace(Poll{.id = id, .deadline = deadline, .done = std::move(done), .failure = {}, .records = {}});
+  poll_.emplace(
+      Poll{.id = id, .deadline = deadline, .done = std::move(done), .failure = {}, .records = {}});
   engine_.wake();
 }
 
@@ -342,11 +349,13 @@ void ConsumerCore::set_timer(Now now) {
   timer_.set(next);
 }
 
-// --------------------------------------------------------------------------------- questions of users
+// --------------------------------------------------------------------------------- questions of
+// users
 
-void ConsumerCore::find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries, Time deadline,
-                                OffsetsDone done, Now now) {
-  if (closing_ || closed_) return engine_.complete(std::move(done), closed_failure(), OffsetsAndTimes());
+void ConsumerCore::find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries,
+                                Time deadline, OffsetsDone done, Now now) {
+  if (closing_ || closed_)
+    return engine_.complete(std::move(done), closed_failure(), OffsetsAndTimes());
   if (queries.empty()) return engine_.complete(std::move(done), Failure(), OffsetsAndTimes());
   auto query = std::make_shared<Query>(
       Query{.id = id, .done = std::move(done), .found = {}, .left = queries.size()});
@@ -367,8 +376,8 @@ void ConsumerCore::find_offsets(std::uint64_t id, const std::vector<TimeQuery>& 
       OffsetsAndTimes all = why ? OffsetsAndTimes() : std::move(query->found);
       engine_.complete(std::move(query->done), why, std::move(all));
     };
-    finder_.find(engine_.cluster().want(partition.topic, now), partition.partition, queries[i].time_ms,
-                 deadline, std::move(take));
+    finder_.find(engine_.cluster().want(partition.topic, now), partition.partition,
+                 queries[i].time_ms, deadline, std::move(take));
   }
 }
 

@@ -1,12 +1,12 @@
-// ConsumerCore: a consumer inside the engine: the assigned partitions with their positions, the poll
-// that waits, and the handlers of what else was asked for.
+// ConsumerCore: a consumer inside the engine: the assigned partitions with their positions, the
+// poll that waits, and the handlers of what else was asked for.
 //
-// Who reads what is decided outside: assign() takes any set of partitions at any time, from a user or,
-// one day, from a group. What goes wrong with a partition is told by one poll; the partition then
-// stands still at its position until it is sought, while the others go on.
+// Who reads what is decided outside: assign() takes any set of partitions at any time, from a user
+// or, one day, from a group. What goes wrong with a partition is told by one poll; the partition
+// then stands still at its position until it is sought, while the others go on.
 //
-// Belongs to the engine's executor, except ConsumerBoard, which any thread may look at. Handlers run
-// from Engine::run_completions().
+// Belongs to the engine's executor, except ConsumerBoard, which any thread may look at. Handlers
+// run from Engine::run_completions().
 #ifndef TERN_CLIENT_KAFKA_CONSUMER_CORE_H_
 #define TERN_CLIENT_KAFKA_CONSUMER_CORE_H_
 
@@ -157,7 +157,8 @@ class ConsumerCore final : public Part,
   // consumer_positions.cc
   void place(Now now);
   void place_one(ConsumerPartition& partition, Now now);
-  void on_placed(ConsumerPartition& partition, const Failure& why, const FoundOffset& found, Now now);
+  void on_placed(ConsumerPartition& partition, const Failure& why, const FoundOffset& found,
+                 Now now);
   void check_missing(Now now);
   void check_outage(Now now);
   void follow_leader(ConsumerPartition& partition);
@@ -181,8 +182,9 @@ class ConsumerCore final : public Part,
   RecordOpener opener_;
   OffsetFinder finder_;
   Fetcher fetcher_;
-  std::deque<ConsumerPartitionPtr> queue_;  // those with data, in the order in which they get a turn
-  std::deque<Failure> troubles_;            // to be told, one by one poll
+  std::deque<ConsumerPartitionPtr>
+      queue_;                     // those with data, in the order in which they get a turn
+  std::deque<Failure> troubles_;  // to be told, one by one poll
   std::optional<Poll> poll_;
   std::map<std::uint64_t, std::shared_ptr<Query>> queries_;  // by a number of our own
   std::uint64_t next_query_ = 1;

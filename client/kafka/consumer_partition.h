@@ -1,10 +1,10 @@
 // ConsumerPartition: all that is known of one assigned partition: where it is read, what has been
-// fetched and not yet handed out, and what its broker was last told. Internal to the consumer; belongs
-// to the engine's executor.
+// fetched and not yet handed out, and what its broker was last told. Internal to the consumer;
+// belongs to the engine's executor.
 //
-// Offsets: `position` is the next one to hand out, `fetch_offset` the next one to ask for; what lies
-// between is in `runs`. Whoever moves the position (seek, reset, truncation) calls restart(), which
-// changes `version`: an answer to a question asked before is thrown away.
+// Offsets: `position` is the next one to hand out, `fetch_offset` the next one to ask for; what
+// lies between is in `runs`. Whoever moves the position (seek, reset, truncation) calls restart(),
+// which changes `version`: an answer to a question asked before is thrown away.
 #ifndef TERN_CLIENT_KAFKA_CONSUMER_PARTITION_H_
 #define TERN_CLIENT_KAFKA_CONSUMER_PARTITION_H_
 
@@ -36,9 +36,9 @@ struct FetchedRun {
 
   FrameRef frame;
   BatchIterator batches;
-  BatchView pending;         // taken from `batches`, not handed out yet
+  BatchView pending;  // taken from `batches`, not handed out yet
   bool has_pending = false;
-  std::size_t bytes = 0;     // counted in ConsumerPartition::undelivered
+  std::size_t bytes = 0;  // counted in ConsumerPartition::undelivered
   // For read_committed, in order of first offset, and those whose records are being left out now.
   std::vector<FetchResponse::AbortedTransaction> aborted;
   std::size_t next_aborted = 0;
@@ -141,28 +141,28 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
   std::int32_t position_epoch = -1;  // of the record before it; -1: not known
   std::int64_t fetch_offset = -1;
   std::int32_t fetch_epoch = -1;
-  std::int32_t leader_epoch = -1;    // the newest that was heard of
-  bool needs_validation = false;     // the leader changed: ask it whether it has what was fetched
+  std::int32_t leader_epoch = -1;  // the newest that was heard of
+  bool needs_validation = false;   // the leader changed: ask it whether it has what was fetched
   bool validating = false;
-  bool drain_first = false;          // what was fetched has to be handed out before anything is fetched
+  bool drain_first = false;  // what was fetched has to be handed out before anything is fetched
 
   Time not_before{};  // no request about it earlier
   Backoff backoff;
-  Time missing_since = kNever;       // from the metadata
-  bool told = false;                 // ... and that has been reported
+  Time missing_since = kNever;  // from the metadata
+  bool told = false;            // ... and that has been reported
 
   std::int32_t preferred_replica = -1;  // read there instead of at the leader (KIP-392)
   Time preferred_until{};
 
   std::deque<FetchedRun> runs;
   OpenedBatch opened;
-  std::size_t undelivered = 0;   // bytes in `runs`
-  bool queued = false;           // in the consumer's list of partitions with data
-  std::size_t max_bytes = 0;     // to ask for, when a batch above partition_max_bytes is next
+  std::size_t undelivered = 0;  // bytes in `runs`
+  bool queued = false;          // in the consumer's list of partitions with data
+  std::size_t max_bytes = 0;    // to ask for, when a batch above partition_max_bytes is next
 
   FetchSession* session = nullptr;  // the one session this is part of
   Sent sent;
-  std::uint64_t mark = 0;           // of the request it is wanted in
+  std::uint64_t mark = 0;  // of the request it is wanted in
 };
 
 using ConsumerPartitionPtr = std::shared_ptr<ConsumerPartition>;

@@ -1,5 +1,5 @@
-// The part of ConsumerCore that decides from where partitions are read: first offsets, resets, leaders
-// that change, logs that were cut back.
+// The part of ConsumerCore that decides from where partitions are read: first offsets, resets,
+// leaders that change, logs that were cut back.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -13,10 +13,13 @@ namespace {
 
 std::int64_t time_of(const Position& start) {
   switch (start.at) {
-    case StartAt::earliest: return kEarliestTime;
-    case StartAt::latest: return kLatestTime;
+    case StartAt::earliest:
+      return kEarliestTime;
+    case StartAt::latest:
+      return kLatestTime;
     case StartAt::timestamp:
-    case StartAt::offset: break;
+    case StartAt::offset:
+      break;
   }
   return start.value;
 }
@@ -43,7 +46,8 @@ void ConsumerCore::retry(ConsumerPartition& partition, Now now) {
   engine_.cluster().refresh(now);
 }
 
-// ------------------------------------------------------------------------------------ first offsets
+// ------------------------------------------------------------------------------------ first
+// offsets
 
 void ConsumerCore::place(Now now) {
   positions_dirty_ = false;
@@ -98,9 +102,14 @@ void ConsumerCore::on_placed(ConsumerPartition& partition, const Failure& why,
 void ConsumerCore::reset(ConsumerPartition& partition, ClientErrc code, std::string what) {
   const Failure why(make_error_code(code), partition.name() + ": " + std::move(what));
   switch (config_->offset_reset) {
-    case OffsetReset::none: return on_unreadable(partition, why);
-    case OffsetReset::earliest: partition.restart(Position::earliest()); break;
-    case OffsetReset::latest: partition.restart(Position::latest()); break;
+    case OffsetReset::none:
+      return on_unreadable(partition, why);
+    case OffsetReset::earliest:
+      partition.restart(Position::earliest());
+      break;
+    case OffsetReset::latest:
+      partition.restart(Position::latest());
+      break;
   }
   trouble(why);
   wake();
@@ -126,7 +135,8 @@ void ConsumerCore::on_broker_trouble(const Failure& why) {
   engine_.wake();
 }
 
-// ------------------------------------------------------------------------------- what metadata says
+// ------------------------------------------------------------------------------- what metadata
+// says
 
 void ConsumerCore::on_cluster_changed(Now now) {
   if (closing_ || closed_) return;
@@ -178,7 +188,8 @@ void ConsumerCore::check_missing(Now now) {
       continue;
     }
     if (partition->missing_since == kNever) partition->missing_since = now.mono;
-    const Time believed = is_final ? now.mono : deadline_after(partition->missing_since, kMissingGrace);
+    const Time believed =
+        is_final ? now.mono : deadline_after(partition->missing_since, kMissingGrace);
     if (now.mono < believed) {
       positions_at_ = std::min(positions_at_, believed);
       continue;
@@ -206,7 +217,8 @@ void ConsumerCore::check_outage(Now now) {
   outage_told_ = true;
 }
 
-// ------------------------------------------------------------------------------- truncation (KIP-320)
+// ------------------------------------------------------------------------------- truncation
+// (KIP-320)
 
 void ConsumerCore::on_truncated(ConsumerPartition& partition, std::int64_t end_offset, Now) {
   partition.drop_fetched();
@@ -214,8 +226,9 @@ void ConsumerCore::on_truncated(ConsumerPartition& partition, std::int64_t end_o
   // Only what had not been handed out is gone from the log: nobody has to know.
   if (partition.position <= end_offset) return wake();
   const Failure why(make_error_code(ClientErrc::log_truncated),
-                    partition.name() + ": the log was cut back to offset " + std::to_string(end_offset) +
-                        ", below the position " + std::to_string(partition.position) +
+                    partition.name() + ": the log was cut back to offset " +
+                        std::to_string(end_offset) + ", below the position " +
+                        std::to_string(partition.position) +
                         ": records that were read are not in it any more");
   if (config_->offset_reset == OffsetReset::none) return on_unreadable(partition, why);
   trouble(why);
@@ -243,7 +256,8 @@ void ConsumerCore::validate(Now now) {
     }
     auto& asked = by_node[info->leader];
     if (!asked) asked = std::make_shared<Validations>();
-    asked->push_back({partition, partition->version, partition->leader_epoch, partition->fetch_epoch});
+    asked->push_back(
+        {partition, partition->version, partition->leader_epoch, partition->fetch_epoch});
   }
   for (auto& [node, asked] : by_node) {
     send_validation(*engine_.cluster().connection(node, Role::control), std::move(asked));

@@ -62,7 +62,8 @@ Offsets Records::end_offsets() const {
   if (!data_) return offsets;
   offsets.reserve(data_->ends.size());
   for (const auto& end : data_->ends) {
-    offsets.push_back({end.partition->topic, end.partition->partition, end.offset, end.leader_epoch});
+    offsets.push_back(
+        {end.partition->topic, end.partition->partition, end.offset, end.leader_epoch});
   }
   return offsets;
 }

@@ -10,11 +10,12 @@
 //   }
 //
 // Keys, values, headers and topic names are valid for as long as the Records lives, even if the
-// consumer and the client are gone by then. Its destruction (or done()) gives the memory back to the
-// consumer, which is what lets it fetch more once `prefetch_bytes` are in use: do not hoard them.
+// consumer and the client are gone by then. Its destruction (or done()) gives the memory back to
+// the consumer, which is what lets it fetch more once `prefetch_bytes` are in use: do not hoard
+// them.
 //
-// Movable, not copyable, the size of a pointer. May be moved to and destroyed on any thread; one thread
-// at a time.
+// Movable, not copyable, the size of a pointer. May be moved to and destroyed on any thread; one
+// thread at a time.
 #ifndef TERN_CLIENT_KAFKA_CONSUMER_RECORDS_H_
 #define TERN_CLIENT_KAFKA_CONSUMER_RECORDS_H_
 
@@ -35,12 +36,13 @@
 
 namespace tern::kafka {
 
-// A record and where it is from. offset, timestamp_ms, timestamp_type, key, value and headers are those
-// of RecordView.
+// A record and where it is from. offset, timestamp_ms, timestamp_type, key, value and headers are
+// those of RecordView.
 struct ConsumerRecord : RecordView {
   wire::Text topic;
   std::int32_t partition = -1;
-  std::int32_t leader_epoch = -1;  // under which the record was written; -1: not known (old formats)
+  std::int32_t leader_epoch =
+      -1;  // under which the record was written; -1: not known (old formats)
 };
 
 // A position in a partition: the offset of the next record to read.
@@ -55,7 +57,8 @@ using Offsets = std::vector<PartitionOffset>;
 
 // What other threads may know of an assigned partition. Internal.
 struct PartitionGauge {
-  PartitionGauge(std::string name, std::int32_t number) : topic(std::move(name)), partition(number) {}
+  PartitionGauge(std::string name, std::int32_t number)
+      : topic(std::move(name)), partition(number) {}
   const std::string topic;
   const std::int32_t partition;
   std::atomic<std::int64_t> position{-1};  // of the next record to hand out; -1: not known yet
@@ -67,7 +70,10 @@ struct PartitionGauge {
 class RecordBatch {
  public:
   RecordBatch(const RecordBlock& block, const PartitionGauge& from, std::int32_t leader_epoch)
-      : block_(block), topic_(from.topic), partition_(from.partition), leader_epoch_(leader_epoch) {}
+      : block_(block),
+        topic_(from.topic),
+        partition_(from.partition),
+        leader_epoch_(leader_epoch) {}
 
   wire::Text topic() const { return topic_; }
   std::int32_t partition() const { return partition_; }
@@ -112,7 +118,8 @@ class RecordsHome {
   // Records with users now.
   std::size_t out() const { return out_.load(std::memory_order_acquire); }
 
-  // `called` runs on whichever thread gives Records back, once for each ask(); it must not call this.
+  // `called` runs on whichever thread gives Records back, once for each ask(); it must not call
+  // this.
   void set_notice(std::function<void()> called);
   void ask();
   // When this returns, `called` is not running and will not be.

@@ -20,7 +20,8 @@ std::int32_t to_int32(std::size_t n) {
 }
 
 std::int32_t to_ms(Duration d) {
-  return static_cast<std::int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+  return static_cast<std::int32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
 }
 
 // Calls f(first, last) for each run of neighbours of the same topic.
@@ -68,7 +69,8 @@ void FetchSession::release(std::unique_ptr<FetchSession> session) {
   if (session->busy_) static_cast<void>(session.release());  // deletes itself at its end
 }
 
-// --------------------------------------------------------------------------------- making a request
+// --------------------------------------------------------------------------------- making a
+// request
 
 void FetchSession::begin(std::uint64_t mark) {
   mark_ = mark;
@@ -119,7 +121,8 @@ void FetchSession::plan_changes() {
         forget(partition.topic, partition.sent.topic_id, partition.index);
       }
     }
-    // A broker first takes what is asked for and then forgets: the same partition must not be in both.
+    // A broker first takes what is asked for and then forgets: the same partition must not be in
+    // both.
     std::erase_if(left_, [&](const Forgotten& left) {
       return left.topic == &partition.topic && left.partition == partition.index &&
              left.topic_id == wanted.what.topic_id;

@@ -1,9 +1,9 @@
-// FetchSession: what one broker knows of a consumer's wishes (KIP-227), and the one Fetch request that
-// may be under way to it.
+// FetchSession: what one broker knows of a consumer's wishes (KIP-227), and the one Fetch request
+// that may be under way to it.
 //
-// A session begins with a full request that names every wanted partition; the requests after it name
-// only what has changed (offsets, additions) and what is to be forgotten. Whatever goes wrong, the next
-// request is a full one. Brokers without sessions get full requests only.
+// A session begins with a full request that names every wanted partition; the requests after it
+// name only what has changed (offsets, additions) and what is to be forgotten. Whatever goes wrong,
+// the next request is a full one. Brokers without sessions get full requests only.
 //
 // Belongs to the engine's executor. While busy() it must not be destroyed: see release().
 #ifndef TERN_CLIENT_KAFKA_FETCH_SESSION_H_
@@ -47,8 +47,8 @@ class FetchSession final : public Call {
   bool busy() const { return busy_; }
   std::size_t reserved_bytes() const { return busy_ && !closing_ ? max_bytes_ : 0; }
 
-  // Making a request: begin(), want() for each partition to be fetched, then finish(), after which it
-  // has to be sent. `mark` is a number not used before.
+  // Making a request: begin(), want() for each partition to be fetched, then finish(), after which
+  // it has to be sent. `mark` is a number not used before.
   void begin(std::uint64_t mark);
   void want(ConsumerPartition& partition, const ConsumerPartition::Sent& what);
   std::size_t wanted() const { return wanted_.size(); }
@@ -62,8 +62,8 @@ class FetchSession final : public Call {
   void remove(ConsumerPartition& partition);
   // The next request is a full one.
   void start_over() { epoch_ = 0; }
-  // Takes note of the session's part of an answer. Anything but `none` says that no partition in the
-  // answer counts.
+  // Takes note of the session's part of an answer. Anything but `none` says that no partition in
+  // the answer counts.
   BrokerErrc take(const FetchResponse& response);
   std::int32_t epoch() const { return epoch_; }  // of the next request
   void set_epoch_for_test(std::int32_t epoch) { epoch_ = epoch; }
@@ -71,8 +71,8 @@ class FetchSession final : public Call {
   // For the owner's use.
   Time not_before{};
   Backoff backoff;
-  std::uint64_t round = 0;  // in which a partition of this broker was looked at last
-  bool reported = false;    // trouble with this broker has been reported
+  std::uint64_t round = 0;      // in which a partition of this broker was looked at last
+  bool reported = false;        // trouble with this broker has been reported
   std::size_t least_bytes = 0;  // to ask for, or a large batch cannot come
 
   // Call
@@ -113,8 +113,8 @@ class FetchSession final : public Call {
   bool busy_ = false;
   bool closing_ = false;
   std::int32_t session_id_ = 0;
-  std::int32_t epoch_ = 0;       // of the next request; 0: a full one
-  bool by_name_ = false;         // some topic's id is not known: names instead of ids (below v13)
+  std::int32_t epoch_ = 0;  // of the next request; 0: a full one
+  bool by_name_ = false;    // some topic's id is not known: names instead of ids (below v13)
   std::uint64_t mark_ = 0;
   std::size_t max_bytes_ = 0;
   std::size_t wanted_bytes_ = 0;

@@ -11,8 +11,8 @@
 namespace tern::kafka {
 namespace {
 
-// Shares of the memory: while one answer is with the user, one waits and one is under way, from each
-// broker, and there is some room left for decompression.
+// Shares of the memory: while one answer is with the user, one waits and one is under way, from
+// each broker, and there is some room left for decompression.
 constexpr std::size_t kShares = 4;
 constexpr std::size_t kAnswerOverhead = 64 * 1024;
 
@@ -26,7 +26,8 @@ Duration to_duration(std::int32_t ms) { return std::chrono::milliseconds(std::ma
 
 }  // namespace
 
-// --------------------------------------------------------------------------------------- PartitionSet
+// ---------------------------------------------------------------------------------------
+// PartitionSet
 
 ConsumerPartition* PartitionSet::find(const Topic* topic, std::int32_t partition) const {
   const auto found = places_.find(topic);
@@ -53,7 +54,8 @@ void PartitionSet::assign(std::vector<ConsumerPartitionPtr> partitions) {
   }
 }
 
-// -------------------------------------------------------------------------------------------- sending
+// --------------------------------------------------------------------------------------------
+// sending
 
 Fetcher::Fetcher(Engine& engine, std::shared_ptr<const ConsumerConfig> config,
                  std::shared_ptr<FramePool> pool, PartitionSet& partitions, Listener& listener)
@@ -78,7 +80,8 @@ void Fetcher::step(Now now, std::size_t budget) {
   starved_ = false;
   collect(now);
   if (ready_.empty()) return;
-  const std::size_t share = std::max<std::size_t>(1, budget / (kShares * std::max<std::size_t>(nodes_, 1)));
+  const std::size_t share =
+      std::max<std::size_t>(1, budget / (kShares * std::max<std::size_t>(nodes_, 1)));
   for (FetchSession* session : ready_) send(*session, share, budget);
 }
 
@@ -162,17 +165,18 @@ void Fetcher::collect_one(ConsumerPartition& partition, Now now) {
                            .leader_epoch = partition.leader_epoch,
                            .max_bytes = static_cast<std::int32_t>(max_bytes),
                            .topic_id = partition.topic.id});
-  session.least_bytes = std::max(session.wanted() == 1 ? 0 : session.least_bytes, partition.max_bytes);
+  session.least_bytes =
+      std::max(session.wanted() == 1 ? 0 : session.least_bytes, partition.max_bytes);
 }
 
 void Fetcher::send(FetchSession& session, std::size_t share, std::size_t budget) {
   std::size_t under_way = 0;
   for (const auto& [node, other] : sessions_) under_way += other->reserved_bytes();
   const std::size_t used = pool_->held_bytes() + under_way;
-  const std::size_t bytes = std::max(
-      std::min({share, config_->fetch_max_bytes, session.wanted_bytes(),
-                largest_request(engine_.config())}),
-      session.least_bytes);
+  const std::size_t bytes =
+      std::max(std::min({share, config_->fetch_max_bytes, session.wanted_bytes(),
+                         largest_request(engine_.config())}),
+               session.least_bytes);
   // With nothing held, one request may always go: it is the only way on.
   if (used != 0 && used + bytes > budget) {
     starved_ = true;
@@ -189,7 +193,8 @@ void Fetcher::forget(ConsumerPartition& partition) {
   touch();
 }
 
-// -------------------------------------------------------------------------------------------- closing
+// --------------------------------------------------------------------------------------------
+// closing
 
 void Fetcher::close(Now) {
   closing_ = true;
@@ -207,7 +212,8 @@ bool Fetcher::is_idle() const {
                      [](const auto& each) { return !each.second->busy(); });
 }
 
-// -------------------------------------------------------------------------------------------- answers
+// --------------------------------------------------------------------------------------------
+// answers
 
 void Fetcher::on_fetch_failed(FetchSession& session, const Failure& why, Now now) {
   touch();
@@ -218,7 +224,8 @@ void Fetcher::on_fetch_failed(FetchSession& session, const Failure& why, Now now
   if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
   engine_.cluster().refresh(now);
   // The connection paces itself when it is the network; anything else would come back at once.
-  if (why.code == ClientErrc::unsupported_version || why.code.category() == wire::error_category()) {
+  if (why.code == ClientErrc::unsupported_version ||
+      why.code.category() == wire::error_category()) {
     report(session, why, now);
   }
 }
@@ -238,7 +245,8 @@ void Fetcher::on_fetched(FetchSession& session, const Response& response, Now no
     if (!closing_) report(session, failure, now);
     return;
   }
-  if (reply.throttle_time_ms > 0) response.connection.throttle(to_duration(reply.throttle_time_ms), now);
+  if (reply.throttle_time_ms > 0)
+    response.connection.throttle(to_duration(reply.throttle_time_ms), now);
   const BrokerErrc error = session.take(reply);
   if (closing_) return close_session(session);
   for (const auto& node : reply.node_endpoints) {
@@ -274,11 +282,15 @@ void Fetcher::on_session_error(FetchSession& session, BrokerErrc error, Now now)
   switch (error) {
     case BrokerErrc::unknown_topic_id:
     case BrokerErrc::inconsistent_topic_id:
-    case BrokerErrc::unknown_topic_or_partition: engine_.cluster().refresh(now); break;
-    default: break;
+    case BrokerErrc::unknown_topic_or_partition:
+      engine_.cluster().refresh(now);
+      break;
+    default:
+      break;
   }
-  const Failure why(make_error_code(error), "Fetch from broker " + std::to_string(session.node_id()) +
-                                                ": " + make_error_code(error).message());
+  const Failure why(make_error_code(error), "Fetch from broker " +
+                                                std::to_string(session.node_id()) + ": " +
+                                                make_error_code(error).message());
   if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
   const bool of_session = error == BrokerErrc::fetch_session_id_not_found ||
                           error == BrokerErrc::invalid_fetch_session_epoch ||
@@ -296,7 +308,8 @@ void Fetcher::on_partition(FetchSession& session, ConsumerPartition& partition,
                            const PartitionData& data, const FrameRef& frame, Now now) {
   if (data.error_code != 0) return on_partition_error(session, partition, data, now);
   partition.backoff.reset();
-  const bool stable = config_->isolation == Isolation::read_committed && data.last_stable_offset >= 0;
+  const bool stable =
+      config_->isolation == Isolation::read_committed && data.last_stable_offset >= 0;
   const std::int64_t end = stable ? data.last_stable_offset : data.high_watermark;
   if (end >= 0) partition.gauge->end.store(end, std::memory_order_relaxed);
   if (data.diverging_epoch.end_offset >= 0) {
@@ -395,7 +408,8 @@ void Fetcher::on_partition_error(FetchSession& session, ConsumerPartition& parti
   if (!retriable) return listener_.on_unreadable(partition, why);
   if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
   if (data.current_leader.leader_id >= 0 &&
-      engine_.cluster().on_leader_hint(partition.topic, partition.index, data.current_leader.leader_id,
+      engine_.cluster().on_leader_hint(partition.topic, partition.index,
+                                       data.current_leader.leader_id,
                                        data.current_leader.leader_epoch, now)) {
     return;  // the new leader is asked at once
   }

@@ -1,12 +1,13 @@
 // Fetcher: keeps data coming for the assigned partitions, within the memory it is given.
 //
-// To each broker that is to be read from there is one session and at most one request at a time; the
-// next one goes as soon as the answer is there, so data arrives while the user deals with what came
-// before. A partition is left out while more than partition_max_bytes of it wait to be handed out.
+// To each broker that is to be read from there is one session and at most one request at a time;
+// the next one goes as soon as the answer is there, so data arrives while the user deals with what
+// came before. A partition is left out while more than partition_max_bytes of it wait to be handed
+// out.
 //
-// Memory: `prefetch_bytes` bounds what lies in frames, here or with the user, plus what the requests
-// under way may bring. Brokers send at least one whole batch however little is asked for, so a batch
-// larger than its share of that memory still gets through, when nothing else is held.
+// Memory: `prefetch_bytes` bounds what lies in frames, here or with the user, plus what the
+// requests under way may bring. Brokers send at least one whole batch however little is asked for,
+// so a batch larger than its share of that memory still gets through, when nothing else is held.
 //
 // Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_FETCHER_H_
@@ -37,7 +38,8 @@ class PartitionSet {
 
  private:
   std::vector<ConsumerPartitionPtr> all_;
-  std::unordered_map<const Topic*, std::vector<std::size_t>> places_;  // by partition, from 1; 0: none
+  std::unordered_map<const Topic*, std::vector<std::size_t>>
+      places_;  // by partition, from 1; 0: none
 };
 
 class Fetcher final : public FetchSession::Owner {
@@ -115,8 +117,8 @@ class Fetcher final : public FetchSession::Owner {
   std::map<std::int32_t, std::unique_ptr<FetchSession>> sessions_;
   std::vector<FetchSession*> ready_;  // those with something to ask for in this step
   std::uint64_t mark_ = 0;
-  std::size_t first_ = 0;      // where the next round over the partitions begins
-  std::size_t nodes_ = 0;      // brokers that are to be read from, as of the last round
+  std::size_t first_ = 0;  // where the next round over the partitions begins
+  std::size_t nodes_ = 0;  // brokers that are to be read from, as of the last round
   bool touched_ = true;
   bool starved_ = false;
   bool closing_ = false;

@@ -26,18 +26,22 @@ Failure metadata_trouble(const Topic& topic, std::int32_t partition, bool& is_fi
   is_final = false;
   if (!topic.answered) return {};
   switch (topic.error) {
-    case BrokerErrc::none: break;
+    case BrokerErrc::none:
+      break;
     case BrokerErrc::unknown_topic_or_partition:
     case BrokerErrc::unknown_topic_id:
       return Failure(make_error_code(ClientErrc::unknown_topic),
                      "topic \"" + topic.name + "\" does not exist");
     case BrokerErrc::invalid_topic_exception:
       is_final = true;
-      return Failure(make_error_code(topic.error), "\"" + topic.name + "\" cannot be the name of a topic");
+      return Failure(make_error_code(topic.error),
+                     "\"" + topic.name + "\" cannot be the name of a topic");
     case BrokerErrc::topic_authorization_failed:
       is_final = true;
-      return Failure(make_error_code(topic.error), "not allowed to see topic \"" + topic.name + "\"");
-    default: break;
+      return Failure(make_error_code(topic.error),
+                     "not allowed to see topic \"" + topic.name + "\"");
+    default:
+      break;
   }
   const std::size_t count = topic.partitions.size();
   if (count == 0 || static_cast<std::size_t>(partition) < count) return {};
@@ -117,10 +121,12 @@ Connection* OffsetFinder::ready_to_send(Item& item, Now now) {
   const auto index = static_cast<std::size_t>(item.partition);
   if (index >= item.topic->partitions.size()) return nullptr;  // metadata is on its way
   const std::int32_t leader = item.topic->partitions[index].leader;
-  Connection* connection = leader < 0 ? nullptr : engine_.cluster().connection(leader, Role::control);
+  Connection* connection =
+      leader < 0 ? nullptr : engine_.cluster().connection(leader, Role::control);
   if (!connection) {
-    retry(item, Failure(make_error_code(BrokerErrc::leader_not_available),
-                        name_of(*item.topic, item.partition) + " has no leader now"),
+    retry(item,
+          Failure(make_error_code(BrokerErrc::leader_not_available),
+                  name_of(*item.topic, item.partition) + " has no leader now"),
           now);
   }
   return connection;
@@ -177,8 +183,8 @@ void OffsetFinder::send(Connection& connection, std::shared_ptr<Batch> batch) {
   connection.send(*new SimpleCall<ListOffsetsRequest>(std::move(make), std::move(done)));
 }
 
-void OffsetFinder::on_reply(const Batch& batch, const Failure& why, const ListOffsetsResponse* reply,
-                            Now now) {
+void OffsetFinder::on_reply(const Batch& batch, const Failure& why,
+                            const ListOffsetsResponse* reply, Now now) {
   std::map<std::pair<std::string_view, std::int32_t>, const Partition*> answers;
   if (reply) {
     for (const auto& topic : reply->topics) {
@@ -187,9 +193,9 @@ void OffsetFinder::on_reply(const Batch& batch, const Failure& why, const ListOf
       }
     }
   }
-  const bool final_failure = why && (why.code == ClientErrc::unsupported_version ||
-                                     why.code == ClientErrc::closed ||
-                                     why.code == wire::make_error_code(wire::Errc::not_in_version));
+  const bool final_failure =
+      why && (why.code == ClientErrc::unsupported_version || why.code == ClientErrc::closed ||
+              why.code == wire::make_error_code(wire::Errc::not_in_version));
   for (const ItemPtr& item : batch) {
     item->in_flight = false;
     if (!item->done) continue;
@@ -203,8 +209,9 @@ void OffsetFinder::on_reply(const Batch& batch, const Failure& why, const ListOf
     }
     const auto found = answers.find({item->topic->name, item->partition});
     if (found == answers.end()) {
-      retry(*item, Failure(make_error_code(ClientErrc::protocol_violation),
-                           "ListOffsets: the answer leaves out " + name_of(*item->topic, item->partition)),
+      retry(*item,
+            Failure(make_error_code(ClientErrc::protocol_violation),
+                    "ListOffsets: the answer leaves out " + name_of(*item->topic, item->partition)),
             now);
     } else {
       on_partition(*item, *found->second, now);

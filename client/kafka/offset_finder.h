@@ -1,8 +1,9 @@
-// OffsetFinder: asks the leaders of partitions for offsets by time (ListOffsets), many partitions in
-// one request, and goes on asking until there is an answer, a final error, or the deadline has passed.
+// OffsetFinder: asks the leaders of partitions for offsets by time (ListOffsets), many partitions
+// in one request, and goes on asking until there is an answer, a final error, or the deadline has
+// passed.
 //
-// Belongs to the engine's executor. Results are told from step(), from shut_down() or from an answer's
-// arrival, never from inside find().
+// Belongs to the engine's executor. Results are told from step(), from shut_down() or from an
+// answer's arrival, never from inside find().
 #ifndef TERN_CLIENT_KAFKA_OFFSET_FINDER_H_
 #define TERN_CLIENT_KAFKA_OFFSET_FINDER_H_
 
@@ -30,9 +31,9 @@ struct FoundOffset {
   std::int32_t leader_epoch = -1;
 };
 
-// Why the partition cannot be read, as far as the metadata says: no such topic, no such partition, not
-// allowed. Empty if nothing is wrong or nothing is known yet. Topics that are being created may look
-// like this for a moment, unless `is_final`.
+// Why the partition cannot be read, as far as the metadata says: no such topic, no such partition,
+// not allowed. Empty if nothing is wrong or nothing is known yet. Topics that are being created may
+// look like this for a moment, unless `is_final`.
 Failure metadata_trouble(const Topic& topic, std::int32_t partition, bool& is_final);
 
 // How long a topic or a partition may be missing before that is believed.

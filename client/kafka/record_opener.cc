@@ -56,7 +56,8 @@ void RecordOpener::begin(std::size_t memory_limit, bool may_exceed) {
 RecordOpener::Outcome RecordOpener::take(ConsumerPartition& partition, internal::RecordsData& out,
                                          Failure& why) {
   for (;;) {
-    if (max_records_ != 0 ? out.records >= max_records_ : bytes_ >= kPollBytes) return Outcome::full;
+    if (max_records_ != 0 ? out.records >= max_records_ : bytes_ >= kPollBytes)
+      return Outcome::full;
     if (partition.opened.block.count != 0) {
       hand_out(partition, out);
       continue;
@@ -93,8 +94,8 @@ RecordOpener::Outcome RecordOpener::take(ConsumerPartition& partition, internal:
   }
 }
 
-// Puts the next batch that holds anything at the position or after it into `run.pending`. False at the
-// end of the run, or with `why` at a batch that cannot be read.
+// Puts the next batch that holds anything at the position or after it into `run.pending`. False at
+// the end of the run, or with `why` at a batch that cannot be read.
 bool RecordOpener::next_batch(ConsumerPartition& partition, FetchedRun& run, Failure& why) {
   while (!run.has_pending) {
     if (!run.batches.next(run.pending)) {
@@ -119,12 +120,12 @@ bool RecordOpener::left_out(FetchedRun& run, const BatchView& batch) {
     return true;
   }
   if (!read_committed_ || !header.is_transactional()) return false;
-  return std::find(run.aborted_producers.begin(), run.aborted_producers.end(), header.producer_id) !=
-         run.aborted_producers.end();
+  return std::find(run.aborted_producers.begin(), run.aborted_producers.end(),
+                   header.producer_id) != run.aborted_producers.end();
 }
 
-// A transaction of a producer ends with its marker. A marker may be missing (compaction) or be there
-// without any data; then there is nothing to end.
+// A transaction of a producer ends with its marker. A marker may be missing (compaction) or be
+// there without any data; then there is nothing to end.
 void RecordOpener::note_control(FetchedRun& run, const BatchView& batch) {
   RecordBlock block;
   RecordsError error;
@@ -153,9 +154,8 @@ bool RecordOpener::open(ConsumerPartition& partition, const FetchedRun& run, Fai
   } else {
     opened.frame = run.frame;
   }
-  opened.next_offset =
-      std::max(batch.header.next_offset(),
-               opened.block.base_offset + opened.block.last_offset_delta + 1);
+  opened.next_offset = std::max(batch.header.next_offset(),
+                                opened.block.base_offset + opened.block.last_offset_delta + 1);
   opened.leader_epoch = batch.header.magic == kMagicV2 ? batch.header.partition_leader_epoch : -1;
   if (opened.block.base_offset < partition.position) skip_to_position(partition);
   return true;
@@ -189,8 +189,8 @@ void RecordOpener::hand_out(ConsumerPartition& partition, internal::RecordsData&
   OpenedBatch& opened = partition.opened;
   RecordBlock part = opened.block;
   std::int64_t next_offset = opened.next_offset;
-  const std::size_t room = max_records_ == 0 ? std::numeric_limits<std::size_t>::max()
-                                             : max_records_ - out.records;
+  const std::size_t room =
+      max_records_ == 0 ? std::numeric_limits<std::size_t>::max() : max_records_ - out.records;
   const bool whole = static_cast<std::size_t>(part.count) <= room;
   if (!whole) {
     part.count = static_cast<std::int32_t>(room);
@@ -220,10 +220,11 @@ Failure RecordOpener::failure(const ConsumerPartition& partition, const RecordsE
   std::string text = partition.name() + " at offset " + std::to_string(partition.position) + ": ";
   if (error.code == wire::Errc::missing_codec) {
     const std::string codec = name(error.codec);
-    return Failure(make_error_code(ClientErrc::codec_missing),
-                   text + "the batch is compressed with " + codec +
-                       ", for which ClientConfig::codecs holds no codec; add it there (and its target "
-                       "to the build)");
+    return Failure(
+        make_error_code(ClientErrc::codec_missing),
+        text + "the batch is compressed with " + codec +
+            ", for which ClientConfig::codecs holds no codec; add it there (and its target "
+            "to the build)");
   }
   text += error.message();
   if (error.code == wire::Errc::too_large) {

@@ -1,9 +1,10 @@
 // RecordOpener: turns fetched batches into records that can be handed out: checks sums and framing,
-// decompresses, leaves out what a reader must not see (control batches, aborted transactions, records
-// before the position), and moves the position on.
+// decompresses, leaves out what a reader must not see (control batches, aborted transactions,
+// records before the position), and moves the position on.
 //
-// A batch is opened when a poll asks for it and not before, so that its bytes are still in the cache
-// when the user reads them, and so that decompressed memory exists only for what is handed out.
+// A batch is opened when a poll asks for it and not before, so that its bytes are still in the
+// cache when the user reads them, and so that decompressed memory exists only for what is handed
+// out.
 //
 // Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_RECORD_OPENER_H_
@@ -36,8 +37,8 @@ class RecordOpener {
   // Memory that a batch takes when it is decompressed: the largest lately.
   std::size_t largest_opened() const { return largest_; }
 
-  // Begins a poll. `may_exceed`: one batch may be decompressed even if there is no room for it, because
-  // nobody else holds anything that could be given back.
+  // Begins a poll. `may_exceed`: one batch may be decompressed even if there is no room for it,
+  // because nobody else holds anything that could be given back.
   void begin(std::size_t memory_limit, bool may_exceed);
   // Moves records of `partition` to `out`. `why` is set if the outcome is `failed`.
   Outcome take(ConsumerPartition& partition, internal::RecordsData& out, Failure& why);

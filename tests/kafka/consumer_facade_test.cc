@@ -48,7 +48,8 @@ class FacadeTest : public ::testing::Test {
 
   void add(const Strings& values) {
     BatchBuilder builder;
-    for (const std::string& value : values) builder.add({.value = wire::Bytes(value), .timestamp_ms = 5});
+    for (const std::string& value : values)
+      builder.add({.value = wire::Bytes(value), .timestamp_ms = 5});
     const auto bytes = builder.finish();
     FrameRef frame = kafka_.cluster().pool().acquire(bytes->size());
     std::memcpy(frame.data(), bytes->data(), bytes->size());
@@ -104,7 +105,8 @@ TEST_F(FacadeTest, FuturesFromAnotherThread) {
     EXPECT_EQ(ends[0].offset, 3);
     EXPECT_EQ(ends[1].offset, 0);
     EXPECT_EQ(consumer.async_beginning_offsets({{"t", 0}}, asio::use_future).get()[0].offset, 0);
-    EXPECT_EQ(consumer.async_offsets_for_times({{{"t", 0}, 5}}, asio::use_future).get()[0].offset, 0);
+    EXPECT_EQ(consumer.async_offsets_for_times({{{"t", 0}, 5}}, asio::use_future).get()[0].offset,
+              0);
     consumer.async_close(5s, asio::use_future).get();
     try {
       consumer.async_poll(asio::use_future).get();
@@ -116,7 +118,8 @@ TEST_F(FacadeTest, FuturesFromAnotherThread) {
   runtime.join();
 }
 
-asio::awaitable<void> read_all(Client& client, ConsumerConfig config, Strings& out, Diagnostics& last) {
+asio::awaitable<void> read_all(Client& client, ConsumerConfig config, Strings& out,
+                               Diagnostics& last) {
   Consumer consumer(client, std::move(config));
   Records records = co_await consumer.async_poll(asio::use_awaitable);
   out = values_of(records);

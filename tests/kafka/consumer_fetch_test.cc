@@ -32,15 +32,16 @@ std::vector<std::byte> batch_of(const Strings& values, BatchBuilder::Options opt
 }
 
 std::vector<std::byte> marker(std::int64_t offset, std::int64_t producer, ControlType type) {
-  BatchBuilder builder({.base_offset = offset, .transactional = true, .producer_id = producer,
-                        .producer_epoch = 0});
+  BatchBuilder builder(
+      {.base_offset = offset, .transactional = true, .producer_id = producer, .producer_epoch = 0});
   builder.add_control(type, 0, 1);
   return *builder.finish();
 }
 
 void add_transactional(FakePartition& partition, std::int64_t producer, const Strings& values) {
-  partition.add(values, {.transactional = true, .producer_id = producer, .producer_epoch = 0,
-                         .base_sequence = 0});
+  partition.add(
+      values,
+      {.transactional = true, .producer_id = producer, .producer_epoch = 0, .base_sequence = 0});
 }
 
 void add_marker(FakePartition& partition, std::int64_t producer, ControlType type) {
@@ -206,16 +207,16 @@ TEST_F(ConsumerTest, ControlBatchesAreNotHandedOutButMoveThePosition) {
 TEST_F(ConsumerTest, ReadCommittedLeavesOutAbortedAndSortsTheList) {
   brokers.add_topic("t");
   FakePartition& t = brokers.at("t");
-  add_transactional(t, 1, {"aborted 1"});      // 0
-  add_transactional(t, 2, {"committed 2"});    // 1
-  add_marker(t, 1, ControlType::abort);        // 2: ends 1 only
-  add_transactional(t, 3, {"aborted 3"});      // 3
-  add_transactional(t, 1, {"committed 1"});    // 4
-  add_marker(t, 2, ControlType::commit);       // 5
-  add_marker(t, 1, ControlType::commit);       // 6
-  add_marker(t, 3, ControlType::abort);        // 7
-  t.add({"plain"});                            // 8
-  t.aborted = {{3, 3}, {1, 0}};                // not in order
+  add_transactional(t, 1, {"aborted 1"});    // 0
+  add_transactional(t, 2, {"committed 2"});  // 1
+  add_marker(t, 1, ControlType::abort);      // 2: ends 1 only
+  add_transactional(t, 3, {"aborted 3"});    // 3
+  add_transactional(t, 1, {"committed 1"});  // 4
+  add_marker(t, 2, ControlType::commit);     // 5
+  add_marker(t, 1, ControlType::commit);     // 6
+  add_marker(t, 3, ControlType::abort);      // 7
+  t.add({"plain"});                          // 8
+  t.aborted = {{3, 3}, {1, 0}};              // not in order
   config.isolation = Isolation::read_committed;
   start_at("t", Position::earliest());
   EXPECT_EQ(host.take(3), (Strings{"committed 2", "committed 1", "plain"}));
@@ -420,7 +421,8 @@ TEST_F(ConsumerTest, OldFormatsAndOldVersionsAreRead) {
   }
 }
 
-// ------------------------------------------------------------------------------------------- memory
+// -------------------------------------------------------------------------------------------
+// memory
 
 class PrefetchTest : public ConsumerTest {
  protected:
@@ -446,7 +448,12 @@ TEST_F(PrefetchTest, WhatTheUserHoldsCountsAndFetchingGoesOnWhenItIsGivenBack) {
   std::size_t records = 0;
   for (;;) {
     const auto polled = host.start_poll(seconds(3));
-    world.run_until([&] { most(); return polled->done; }, seconds(10));
+    world.run_until(
+        [&] {
+          most();
+          return polled->done;
+        },
+        seconds(10));
     ASSERT_TRUE(polled->done);
     if (polled->records.empty()) break;
     records += polled->records.size();
@@ -476,7 +483,12 @@ TEST_F(PrefetchTest, DecompressedMemoryCountsToo) {
   std::size_t records = 0;
   for (;;) {
     const auto polled = host.start_poll(seconds(3));
-    world.run_until([&] { most(); return polled->done; }, seconds(10));
+    world.run_until(
+        [&] {
+          most();
+          return polled->done;
+        },
+        seconds(10));
     if (polled->records.empty()) break;
     records += polled->records.size();
     hoard.push_back(std::move(polled->records));

@@ -1,4 +1,5 @@
-// From where a consumer reads: first offsets, seeks, resets, leaders that move, logs that are cut back.
+// From where a consumer reads: first offsets, seeks, resets, leaders that move, logs that are cut
+// back.
 #include <gtest/gtest.h>
 
 #include "tests/kafka/consumer_rig.h"
@@ -43,7 +44,8 @@ class PositionsTest : public ConsumerTest {
   }
 };
 
-// ---------------------------------------------------------------------------------- first positions
+// ---------------------------------------------------------------------------------- first
+// positions
 
 TEST_F(PositionsTest, LatestSkipsWhatIsThere) {
   start_at("t", Position::latest());
@@ -137,7 +139,8 @@ TEST_F(PositionsTest, BrokersThatCannotBeReachedAreReportedOnce) {
   EXPECT_FALSE(polled->done);
 }
 
-// ------------------------------------------------------------------------------------ seek and pause
+// ------------------------------------------------------------------------------------ seek and
+// pause
 
 TEST_F(PositionsTest, SeekThrowsAwayWhatWasFetchedAndWhatIsOnItsWay) {
   int answers = 0;
@@ -218,10 +221,12 @@ TEST_F(PositionsTest, AssignmentsThatMakeNoSenseAreRefused) {
   EXPECT_EQ(board.assign({{"", 0, {}}}, gauges).code, ClientErrc::invalid_argument);
   EXPECT_EQ(board.assign({{"t", -1, {}}}, gauges).code, ClientErrc::invalid_argument);
   EXPECT_EQ(board.assign({{"t", 1, {}}, {"t", 1, {}}}, gauges).code, ClientErrc::invalid_argument);
-  EXPECT_EQ(board.assign({{"t", 1, Position::offset(-1)}}, gauges).code, ClientErrc::invalid_argument);
+  EXPECT_EQ(board.assign({{"t", 1, Position::offset(-1)}}, gauges).code,
+            ClientErrc::invalid_argument);
 }
 
-// ------------------------------------------------------------------------------------- out of range
+// ------------------------------------------------------------------------------------- out of
+// range
 
 TEST_F(PositionsTest, OutOfRangeWithoutResetIsReportedAndCanBeSought) {
   config.offset_reset = OffsetReset::none;
@@ -294,7 +299,8 @@ TEST_F(PositionsTest, PassingErrorsNeverMoveThePosition) {
 
 TEST_F(PositionsTest, ErrorsThatDoNotPassAreReported) {
   for (const BrokerErrc error :
-       {BrokerErrc::corrupt_message, BrokerErrc::topic_authorization_failed, BrokerErrc::invalid_request}) {
+       {BrokerErrc::corrupt_message, BrokerErrc::topic_authorization_failed,
+        BrokerErrc::invalid_request}) {
     SCOPED_TRACE(static_cast<int>(error));
     sim::World own{1};
     sim::Fabric paths{own, sim::FaultPlan::none()};
@@ -316,7 +322,8 @@ TEST_F(PositionsTest, ErrorsThatDoNotPassAreReported) {
   }
 }
 
-// -------------------------------------------------------------------------------------- other leaders
+// -------------------------------------------------------------------------------------- other
+// leaders
 
 TEST_F(PositionsTest, FollowsALeaderThatMoves) {
   start_at("t", Position::earliest());
@@ -365,7 +372,8 @@ TEST_F(PositionsTest, TruncationWithoutResetIsReported) {
   auto polled = host.poll();
   ASSERT_TRUE(polled->done);
   EXPECT_EQ(polled->failure.code, ClientErrc::log_truncated);
-  EXPECT_NE(polled->failure.message().find("offset 2"), std::string::npos) << polled->failure.message();
+  EXPECT_NE(polled->failure.message().find("offset 2"), std::string::npos)
+      << polled->failure.message();
   EXPECT_EQ(host.position("t"), 3);
   host.seek("t", 0, Position::offset(2));
   EXPECT_EQ(host.take(3), (Strings{"other c", "d", "e"}));
@@ -474,14 +482,16 @@ TEST_F(PositionsTest, TopicCreatedAnewIsReadByTheResetPolicy) {
   EXPECT_EQ(host.take(1), (Strings{"new a"}));
 }
 
-// ------------------------------------------------------------------------------------------ followers
+// ------------------------------------------------------------------------------------------
+// followers
 
 class FollowerTest : public PositionsTest {
  protected:
   FollowerTest() { config.rack = "here"; }
   // Node 1 leads and sends readers to `replica`; node 2 serves.
   void offer(std::int32_t replica) {
-    brokers.edit_fetch = [this, replica](const SeenFetch& seen, FetchResponse& response, wire::Arena&) {
+    brokers.edit_fetch = [this, replica](const SeenFetch& seen, FetchResponse& response,
+                                         wire::Arena&) {
       if (seen.node == 2) return at_follower ? at_follower(response) : has_records(response);
       if (response.responses.empty() || offers-- <= 0) return has_records(response);
       auto& data = const_cast<FetchResponse::PartitionData&>(response.responses[0].partitions[0]);
@@ -491,8 +501,9 @@ class FollowerTest : public PositionsTest {
     };
   }
   std::size_t fetches_at(std::int32_t node) const {
-    return static_cast<std::size_t>(std::count_if(brokers.fetches.begin(), brokers.fetches.end(),
-                                                  [&](const SeenFetch& f) { return f.node == node; }));
+    return static_cast<std::size_t>(
+        std::count_if(brokers.fetches.begin(), brokers.fetches.end(),
+                      [&](const SeenFetch& f) { return f.node == node; }));
   }
   int offers = 1;
   std::function<bool(FetchResponse&)> at_follower;
@@ -538,16 +549,15 @@ TEST_F(FollowerTest, DeadReplicaIsLeftForTheLeader) {
   EXPECT_EQ(polled->values(), (Strings{"a", "b", "c"}));
 }
 
-// ------------------------------------------------------------------------------- questions and the end
+// ------------------------------------------------------------------------------- questions and the
+// end
 
 TEST_F(PositionsTest, OffsetsForTimesBeginningsAndEnds) {
   brokers.at("t").start = 1;
   brokers.at("t").offset_for_time[500] = 2;
   start();
-  const auto [failure, found] = host.find_offsets({{{"t", 0}, 500},
-                                                   {{"t", 0}, 501},
-                                                   {{"t", 0}, kEarliestTime},
-                                                   {{"t", 0}, kLatestTime}});
+  const auto [failure, found] = host.find_offsets(
+      {{{"t", 0}, 500}, {{"t", 0}, 501}, {{"t", 0}, kEarliestTime}, {{"t", 0}, kLatestTime}});
   EXPECT_FALSE(failure) << failure.message();
   ASSERT_EQ(found.size(), 4u);
   EXPECT_EQ(found[0], (OffsetAndTime{"t", 0, 2, 500, 0}));
@@ -558,12 +568,15 @@ TEST_F(PositionsTest, OffsetsForTimesBeginningsAndEnds) {
 
 TEST_F(PositionsTest, OffsetQueryOfAnUnknownTopicFails) {
   start();
-  EXPECT_EQ(host.find_offsets({{{"nowhere", 0}, kLatestTime}}).first.code, ClientErrc::unknown_topic);
+  EXPECT_EQ(host.find_offsets({{{"nowhere", 0}, kLatestTime}}).first.code,
+            ClientErrc::unknown_topic);
   EXPECT_EQ(host.find_offsets({{{"t", 9}, kLatestTime}}).first.code, ClientErrc::unknown_partition);
 }
 
 TEST_F(PositionsTest, OffsetQueryEndsAtItsDeadline) {
-  brokers.list_offsets_error = [](const PartitionName&) { return BrokerErrc::leader_not_available; };
+  brokers.list_offsets_error = [](const PartitionName&) {
+    return BrokerErrc::leader_not_available;
+  };
   start();
   const auto [failure, found] = host.find_offsets({{{"t", 0}, kLatestTime}}, seconds(3));
   EXPECT_EQ(failure.code, ClientErrc::timed_out);
@@ -574,7 +587,8 @@ TEST_F(PositionsTest, OffsetQueryEndsAtItsDeadline) {
 TEST_F(PositionsTest, OffsetThatIsNegativeIsRefused) {
   brokers.at("t").end = -7;
   start();
-  EXPECT_EQ(host.find_offsets({{{"t", 0}, kLatestTime}}).first.code, ClientErrc::protocol_violation);
+  EXPECT_EQ(host.find_offsets({{{"t", 0}, kLatestTime}}).first.code,
+            ClientErrc::protocol_violation);
 }
 
 TEST_F(PositionsTest, SecondPollIsBusyAndTimeoutGivesNoRecords) {

@@ -58,11 +58,12 @@ class ConsumerHost {
   // Starts a poll; the result is there when `done`.
   std::shared_ptr<Polled> start_poll(Duration timeout = Duration::max(), std::uint64_t id = 0) {
     auto polled = std::make_shared<Polled>();
-    consumer_->poll(id, deadline_after(engine_->enter().mono, timeout), [polled](Failure why, Records r) {
-      polled->done = true;
-      polled->failure = std::move(why);
-      polled->records = std::move(r);
-    });
+    consumer_->poll(id, deadline_after(engine_->enter().mono, timeout),
+                    [polled](Failure why, Records r) {
+                      polled->done = true;
+                      polled->failure = std::move(why);
+                      polled->records = std::move(r);
+                    });
     return polled;
   }
   // Polls and lets the world run until there is an answer, or `limit` has passed.

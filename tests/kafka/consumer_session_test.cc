@@ -174,7 +174,8 @@ TEST_F(SessionTest, BrokersWithoutSessionsGetFullRequests) {
 TEST_F(SessionTest, PartitionsThatWereNotAskedForAreIgnored) {
   brokers.edit_fetch = [&](const SeenFetch&, FetchResponse& response, wire::Arena& arena) {
     // What is answered belongs to a partition that is not assigned.
-    if (response.responses.empty() || response.responses[0].partitions[0].records.empty()) return false;
+    if (response.responses.empty() || response.responses[0].partitions[0].records.empty())
+      return false;
     auto* two = arena.make_array<FetchResponse::FetchableTopicResponse>(2);
     auto* other = arena.make_array<FetchResponse::PartitionData>(1);
     two[0] = two[1] = response.responses[0];
@@ -206,7 +207,9 @@ TEST_F(SessionTest, LeaderThatMovesLeavesTheSessionOfTheOldOne) {
   bool forgotten = false;
   for (const SeenFetch& fetch : brokers.fetches) {
     if (fetch.node == 1) forgotten = forgotten || fetch.forgotten.contains({"t", 0});
-    if (fetch.node == 2) { EXPECT_FALSE(fetch.asked.contains({"t", 1})); }
+    if (fetch.node == 2) {
+      EXPECT_FALSE(fetch.asked.contains({"t", 1}));
+    }
   }
   EXPECT_TRUE(forgotten);
 }

@@ -28,7 +28,8 @@ void FakePartition::add(const std::vector<std::string>& values, BatchBuilder::Op
   options.base_offset = end;
   options.partition_leader_epoch = leader_epoch;
   BatchBuilder builder(options);
-  for (const std::string& value : values) builder.add({.value = wire::Bytes(value), .timestamp_ms = 1000});
+  for (const std::string& value : values)
+    builder.add({.value = wire::Bytes(value), .timestamp_ms = 1000});
   add_batch(*builder.finish(), end + static_cast<std::int64_t>(values.size()));
 }
 
@@ -37,7 +38,8 @@ void FakePartition::add_batch(std::vector<std::byte> bytes, std::int64_t next_of
   end = next_offset;
 }
 
-// --------------------------------------------------------------------------------------- one broker
+// --------------------------------------------------------------------------------------- one
+// broker
 
 class FakeBroker final : public Machine, public Acceptor {
  public:
@@ -115,7 +117,8 @@ class FakeBroker final : public Machine, public Acceptor {
   }
 
   void versions(ApiVersionsResponse& response, wire::Arena& arena) const;
-  void metadata(const MetadataRequest& request, MetadataResponse& response, wire::Arena& arena) const;
+  void metadata(const MetadataRequest& request, MetadataResponse& response,
+                wire::Arena& arena) const;
   void list_offsets(const ListOffsetsRequest& request, ListOffsetsResponse& response,
                     wire::Arena& arena) const;
   void epochs(const OffsetForLeaderEpochRequest& request, OffsetForLeaderEpochResponse& response,
@@ -175,7 +178,8 @@ void FakeBroker::Session::reply(std::int16_t key, std::int16_t version, std::int
   broker.net.want_write(id);
 }
 
-std::vector<std::byte> FakeBroker::answer(const RequestHeader& header, wire::Reader& reader, bool again) {
+std::vector<std::byte> FakeBroker::answer(const RequestHeader& header, wire::Reader& reader,
+                                          bool again) {
   const std::int16_t version = header.api_version;
   switch (header.api_key) {
     case 18:
@@ -184,30 +188,33 @@ std::vector<std::byte> FakeBroker::answer(const RequestHeader& header, wire::Rea
         return true;
       });
     case 3:
-      return with<MetadataRequest>(version, reader, [&](auto& request, auto& response, auto& arena) {
-        ++owner.metadata_requests;
-        metadata(request, response, arena);
-        if (owner.edit_metadata) owner.edit_metadata(response);
-        return true;
-      });
+      return with<MetadataRequest>(version, reader,
+                                   [&](auto& request, auto& response, auto& arena) {
+                                     ++owner.metadata_requests;
+                                     metadata(request, response, arena);
+                                     if (owner.edit_metadata) owner.edit_metadata(response);
+                                     return true;
+                                   });
     case 2:
-      return with<ListOffsetsRequest>(version, reader, [&](auto& request, auto& response, auto& arena) {
-        ++owner.list_offsets_requests;
-        list_offsets(request, response, arena);
-        return true;
-      });
+      return with<ListOffsetsRequest>(version, reader,
+                                      [&](auto& request, auto& response, auto& arena) {
+                                        ++owner.list_offsets_requests;
+                                        list_offsets(request, response, arena);
+                                        return true;
+                                      });
     case 23:
-      return with<OffsetForLeaderEpochRequest>(
-          version, reader, [&](auto& request, auto& response, auto& arena) {
-            ++owner.epoch_requests;
-            epochs(request, response, arena);
-            return true;
-          });
+      return with<OffsetForLeaderEpochRequest>(version, reader,
+                                               [&](auto& request, auto& response, auto& arena) {
+                                                 ++owner.epoch_requests;
+                                                 epochs(request, response, arena);
+                                                 return true;
+                                               });
     case 1:
       return with<FetchRequest>(version, reader, [&](auto& request, auto& response, auto& arena) {
         return fetch(request, version, response, arena, again);
       });
-    default: std::abort();
+    default:
+      std::abort();
   }
 }
 
@@ -277,8 +284,9 @@ void FakeBroker::list_offsets(const ListOffsetsRequest& request, ListOffsetsResp
       if (out.error_code == 0) {
         out.leader_epoch = partition.leader_epoch;
         if (each.timestamp == -1) {
-          out.offset = request.isolation_level == 1 && partition.last_stable >= 0 ? partition.last_stable
-                                                                                  : partition.end;
+          out.offset = request.isolation_level == 1 && partition.last_stable >= 0
+                           ? partition.last_stable
+                           : partition.end;
         } else if (each.timestamp == -2) {
           out.offset = partition.start;
         } else if (const auto found = partition.offset_for_time.find(each.timestamp);
@@ -367,7 +375,8 @@ bool FakeBroker::fetch(const FetchRequest& request, std::int16_t version, FetchR
         fetch_sessions[next_session++] = state;
       }
     }
-    if (owner.sessions && request.session_epoch == 0 && version >= 7) response.session_id = next_session - 1;
+    if (owner.sessions && request.session_epoch == 0 && version >= 7)
+      response.session_id = next_session - 1;
   } else {
     const auto found = fetch_sessions.find(request.session_id);
     if (found == fetch_sessions.end()) {
@@ -388,10 +397,11 @@ bool FakeBroker::fetch(const FetchRequest& request, std::int16_t version, FetchR
     response.session_id = request.session_id;
   }
   read(seen, state, response, arena);
-  const bool anything = response.error_code != 0 || request.session_epoch == -1 ||
-                        std::any_of(response.responses.begin(), response.responses.end(), [](auto& t) {
-                          return t.partitions[0].error_code != 0 || !t.partitions[0].records.empty();
-                        });
+  const bool anything =
+      response.error_code != 0 || request.session_epoch == -1 ||
+      std::any_of(response.responses.begin(), response.responses.end(), [](auto& t) {
+        return t.partitions[0].error_code != 0 || !t.partitions[0].records.empty();
+      });
   static_cast<void>(incremental);
   if (owner.edit_fetch) return owner.edit_fetch(seen, response, arena);
   return anything;
@@ -404,11 +414,14 @@ void FakeBroker::read(const SeenFetch& seen, const FetchState& state, FetchRespo
     FetchResponse::PartitionData data;
     data.partition_index = name.second;
     FetchResponse::FetchableTopicResponse topic;
-    topic.topic = wire::Text(name.first);
+    char* text = arena.make_array<char>(name.first.size());
+    std::copy(name.first.begin(), name.first.end(), text);
+    topic.topic = wire::Text(std::string_view(text, name.first.size()));
     const auto found = owner.topics.find(name.first);
     if (found == owner.topics.end()) {
       data.error_code = code(BrokerErrc::unknown_topic_id);
-      if (name.first.size() == 17) std::memcpy(topic.topic_id.bytes.data(), name.first.data() + 1, 16);
+      if (name.first.size() == 17)
+        std::memcpy(topic.topic_id.bytes.data(), name.first.data() + 1, 16);
     } else {
       topic.topic_id = found->second.id;
       const FakePartition& partition = found->second.partitions.at(name.second);
@@ -416,7 +429,8 @@ void FakeBroker::read(const SeenFetch& seen, const FetchState& state, FetchRespo
       data.last_stable_offset = partition.last_stable >= 0 ? partition.last_stable : partition.end;
       if (partition.leader != node && seen.rack.empty()) {
         data.error_code = code(BrokerErrc::not_leader_or_follower);
-      } else if (want.current_leader_epoch >= 0 && want.current_leader_epoch < partition.leader_epoch) {
+      } else if (want.current_leader_epoch >= 0 &&
+                 want.current_leader_epoch < partition.leader_epoch) {
         data.error_code = code(BrokerErrc::fenced_leader_epoch);
       } else if (want.fetch_offset < partition.start || want.fetch_offset > partition.end) {
         data.error_code = code(BrokerErrc::offset_out_of_range);
@@ -443,7 +457,8 @@ void FakeBroker::read(const SeenFetch& seen, const FetchState& state, FetchRespo
 // -------------------------------------------------------------------------------------------- all
 
 FakeBrokers::FakeBrokers(sim::World&, sim::Fabric& fabric, int count) {
-  for (int i = 1; i <= count; ++i) brokers_.push_back(std::make_unique<FakeBroker>(*this, fabric, i));
+  for (int i = 1; i <= count; ++i)
+    brokers_.push_back(std::make_unique<FakeBroker>(*this, fabric, i));
 }
 
 FakeBrokers::~FakeBrokers() = default;

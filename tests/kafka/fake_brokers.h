@@ -1,6 +1,7 @@
-// Scripted Kafka brokers in a simulated world: they serve partitions that a test fills by hand, and let
-// it see every Fetch and change every answer. For what the embedded brokers of tests/broker never do:
-// batches that lie, lists out of order, replicas that are offered, sessions that are lost.
+// Scripted Kafka brokers in a simulated world: they serve partitions that a test fills by hand, and
+// let it see every Fetch and change every answer. For what the embedded brokers of tests/broker
+// never do: batches that lie, lists out of order, replicas that are offered, sessions that are
+// lost.
 #ifndef TERN_TESTS_KAFKA_FAKE_BROKERS_H_
 #define TERN_TESTS_KAFKA_FAKE_BROKERS_H_
 
@@ -33,8 +34,8 @@ struct FakePartition {
   std::int32_t leader = 1;
   std::int32_t leader_epoch = 0;
   std::int64_t start = 0;
-  std::int64_t end = 0;                // high watermark
-  std::int64_t last_stable = -1;       // -1: the high watermark
+  std::int64_t end = 0;           // high watermark
+  std::int64_t last_stable = -1;  // -1: the high watermark
   struct Stored {
     std::int64_t next_offset;
     std::vector<std::byte> bytes;
