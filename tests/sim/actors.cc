@@ -50,7 +50,8 @@ bool EngineHost::shut_down(KafkaRig& rig) {
   return ended;
 }
 
-// ------------------------------------------------------------------------------------------ producing
+// ------------------------------------------------------------------------------------------
+// producing
 
 ProducerActor::Plan ProducerActor::Plan::draw(Rng& rng, Duration period) {
   Plan plan;
@@ -84,10 +85,13 @@ kafka::ProducerConfig ProducerActor::draw_config(Rng& rng) {
     config.acks = kAcks[rng.below(3)];
   }
   config.max_in_flight = rng.pick(1, 5);
-  config.linger = rng.chance(0.3) ? Duration(0) : rng.log_between(microseconds(100), milliseconds(200));
+  config.linger =
+      rng.chance(0.3) ? Duration(0) : rng.log_between(microseconds(100), milliseconds(200));
   config.batch_bytes = rng.log_between(512, 100'000);
-  config.max_request_bytes = std::max<std::size_t>(config.batch_bytes, rng.log_between(1024, 500'000));
-  config.buffer_bytes = std::max<std::size_t>(2 * config.batch_bytes + 65'536, rng.log_between(50'000, 2'000'000));
+  config.max_request_bytes =
+      std::max<std::size_t>(config.batch_bytes, rng.log_between(1024, 500'000));
+  config.buffer_bytes =
+      std::max<std::size_t>(2 * config.batch_bytes + 65'536, rng.log_between(50'000, 2'000'000));
   config.delivery_timeout = rng.log_between(seconds(3), seconds(40));
   config.metadata_timeout = rng.log_between(seconds(2), seconds(60));
   if (rng.chance(0.3)) config.compression = kafka::Compression::gzip;
@@ -103,9 +107,10 @@ std::string ProducerActor::describe(const kafka::ProducerConfig& config) {
       text, sizeof text,
       "acks=%d idempotence=%d max_in_flight=%d linger=%.1fms batch=%zu request=%zu buffer=%zu "
       "delivery_timeout=%.0fms metadata_timeout=%.0fms gzip=%d partitioning=%d",
-      static_cast<int>(config.acks), config.idempotence ? 1 : 0, config.max_in_flight, ms(config.linger),
-      config.batch_bytes, config.max_request_bytes, config.buffer_bytes, ms(config.delivery_timeout),
-      ms(config.metadata_timeout), config.compression == kafka::Compression::gzip ? 1 : 0,
+      static_cast<int>(config.acks), config.idempotence ? 1 : 0, config.max_in_flight,
+      ms(config.linger), config.batch_bytes, config.max_request_bytes, config.buffer_bytes,
+      ms(config.delivery_timeout), ms(config.metadata_timeout),
+      config.compression == kafka::Compression::gzip ? 1 : 0,
       static_cast<int>(config.partitioning));
   return std::string(text, static_cast<std::size_t>(n));
 }
@@ -131,8 +136,9 @@ ProducerActor::ProducerActor(KafkaRig& rig, EngineHost& host, std::string topic,
 ProduceRules ProducerActor::rules() const {
   ProduceRules rules;
   rules.exactly_once = config_.idempotence;
-  rules.ordered = config_.idempotence || config_.max_in_flight == 1;
   rules.may_lose = config_.acks == kafka::Acks::none;
+  // Without answers nobody knows what has to be waited for.
+  rules.ordered = config_.idempotence || (config_.max_in_flight == 1 && !rules.may_lose);
   return rules;
 }
 
@@ -155,16 +161,17 @@ void ProducerActor::burst() {
   if (rng_.chance(plan_.flush_p)) {
     host_.engine->enter();
     const std::size_t before = sent_.size();
-    core_->flush(ledger_.track("flush",
-                               [this, before](const Failure&) {
-                                 for (std::size_t i = 0; i < before; ++i) {
-                                   if (sent_[i].producer == 0 && sent_[i].outcome == Outcome::pending) {
-                                     problems_.add("flush-early", "record " + std::to_string(sent_[i].id) +
-                                                                      " was not told yet");
-                                   }
-                                 }
-                               }),
-                 next_op_++);
+    core_->flush(
+        ledger_.track("flush",
+                      [this, before](const Failure&) {
+                        for (std::size_t i = 0; i < before; ++i) {
+                          if (sent_[i].producer == 0 && sent_[i].outcome == Outcome::pending) {
+                            problems_.add("flush-early", "record " + std::to_string(sent_[i].id) +
+                                                             " was not told yet");
+                          }
+                        }
+                      }),
+        next_op_++);
   }
   if (plan_.close_early && sent_.size() > plan_.records / 2) {
     return close(rng_.chance(0.5) ? Duration(0) : rng_.log_between(milliseconds(1), seconds(10)));
@@ -184,7 +191,7 @@ void ProducerActor::send_one() {
   kafka::Record record = content->record();
   record.partition = partition;
   auto handler = [this, index, call = ledger_.begin("try_send")](std::error_code error,
-                                                                const kafka::Delivery& delivery) {
+                                                                 const kafka::Delivery& delivery) {
     ledger_.complete(call);
     delivered(index, error, delivery);
   };
@@ -223,9 +230,11 @@ void ProducerActor::send_awaited(std::size_t index, const std::shared_ptr<Conten
   }
 }
 
-void ProducerActor::delivered(std::size_t index, std::error_code error, const kafka::Delivery& delivery) {
+void ProducerActor::delivered(std::size_t index, std::error_code error,
+                              const kafka::Delivery& delivery) {
   Sent& sent = sent_[index];
-  if (sent.outcome != Outcome::pending) problems_.add("call-twice", "record " + std::to_string(sent.id));
+  if (sent.outcome != Outcome::pending)
+    problems_.add("call-twice", "record " + std::to_string(sent.id));
   if (!outcome_of(error, sent.outcome)) {
     sent.outcome = Outcome::maybe_written;
     problems_.add("dishonest", "\"" + error.message() + "\" says nothing about record " +
@@ -234,7 +243,9 @@ void ProducerActor::delivered(std::size_t index, std::error_code error, const ka
   rig_.world.trace("record %llu: %s (%s)", static_cast<unsigned long long>(sent.id),
                    to_string(sent.outcome), error ? delivery.message().c_str() : "");
   if (error) {
-    if (delivery.message().empty() || !delivery.cause) {
+    // A cancelled send needs no other reason.
+    const bool has_reason = delivery.cause && !delivery.message().empty();
+    if (!has_reason && error != std::errc::operation_canceled) {
       problems_.add("no-reason", "record " + std::to_string(sent.id) + ": " + error.message());
     }
     return;
@@ -251,7 +262,10 @@ void ProducerActor::delivered(std::size_t index, std::error_code error, const ka
   sent.offset = delivery.offset;
   if (delivery.topic != topic_) problems_.add("wrong-topic", std::string(delivery.topic));
   // A user who sends the next one from the handler.
-  if (!closing_ && sent_.size() < plan_.records && rng_.chance(0.05)) send_one();
+  if (!closing_ && sent_.size() < plan_.records && rng_.chance(0.05)) {
+    host_.net.user_acted();
+    send_one();
+  }
 }
 
 void ProducerActor::close(Duration timeout) {
@@ -267,7 +281,8 @@ void ProducerActor::close(Duration timeout) {
   }));
 }
 
-// ------------------------------------------------------------------------------------------ consuming
+// ------------------------------------------------------------------------------------------
+// consuming
 
 ConsumerActor::Plan ConsumerActor::Plan::draw(Rng& rng) {
   Plan plan;
@@ -280,32 +295,37 @@ ConsumerActor::Plan ConsumerActor::Plan::draw(Rng& rng) {
 
 std::string ConsumerActor::Plan::to_string() const {
   char text[128];
-  const int n = std::snprintf(text, sizeof text, "seek=%.3f pause=%.2f hold=%.2f think=%.2fms", seek_p,
-                              pause_p, hold_p, ms(think));
+  const int n = std::snprintf(text, sizeof text, "seek=%.3f pause=%.2f hold=%.2f think=%.2fms",
+                              seek_p, pause_p, hold_p, ms(think));
   return std::string(text, static_cast<std::size_t>(n));
 }
 
 kafka::ConsumerConfig ConsumerActor::draw_config(Rng& rng) {
   kafka::ConsumerConfig config;
-  config.offset_reset = kafka::OffsetReset::none;  // nothing is ever cut off here: all else is a bug
+  config.offset_reset =
+      kafka::OffsetReset::none;  // nothing is ever cut off here: all else is a bug
   config.fetch_min_bytes = rng.chance(0.7) ? 1 : rng.log_between(1, 10'000);
-  config.fetch_max_wait = rng.log_between(milliseconds(1), milliseconds(700));
+  config.fetch_max_wait = rng.log_between(milliseconds(10), milliseconds(700));
   config.partition_max_bytes = rng.log_between(200, 1'000'000);
-  config.fetch_max_bytes = std::max<std::size_t>(config.partition_max_bytes, rng.log_between(1000, 5'000'000));
-  config.prefetch_bytes = std::max<std::size_t>(config.fetch_max_bytes, rng.log_between(100'000, 20'000'000));
+  config.fetch_max_bytes =
+      std::max<std::size_t>(config.partition_max_bytes, rng.log_between(1000, 5'000'000));
+  config.prefetch_bytes =
+      std::max<std::size_t>(config.fetch_max_bytes, rng.log_between(100'000, 20'000'000));
   config.max_poll_records = rng.chance(0.5) ? 0 : rng.log_between(1, 100);
-  config.isolation = rng.chance(0.5) ? kafka::Isolation::read_committed : kafka::Isolation::read_uncommitted;
+  config.isolation =
+      rng.chance(0.5) ? kafka::Isolation::read_committed : kafka::Isolation::read_uncommitted;
   return config;
 }
 
 std::string ConsumerActor::describe(const kafka::ConsumerConfig& config) {
   char text[256];
-  const int n = std::snprintf(
-      text, sizeof text,
-      "min_bytes=%zu max_wait=%.0fms partition_max=%zu fetch_max=%zu prefetch=%zu max_poll=%zu isolation=%d",
-      config.fetch_min_bytes, ms(config.fetch_max_wait), config.partition_max_bytes,
-      config.fetch_max_bytes, config.prefetch_bytes, config.max_poll_records,
-      static_cast<int>(config.isolation));
+  const int n =
+      std::snprintf(text, sizeof text,
+                    "min_bytes=%zu max_wait=%.0fms partition_max=%zu fetch_max=%zu prefetch=%zu "
+                    "max_poll=%zu isolation=%d",
+                    config.fetch_min_bytes, ms(config.fetch_max_wait), config.partition_max_bytes,
+                    config.fetch_max_bytes, config.prefetch_bytes, config.max_poll_records,
+                    static_cast<int>(config.isolation));
   return std::string(text, static_cast<std::size_t>(n));
 }
 
@@ -319,7 +339,8 @@ ConsumerActor::ConsumerActor(KafkaRig& rig, EngineHost& host, std::string topic,
       config_(std::move(config)),
       plan_(plan),
       paused_(static_cast<std::size_t>(partitions), false) {
-  if (const Failure wrong = kafka::check(config_)) rig.world.violation("config: " + wrong.message());
+  if (const Failure wrong = kafka::check(config_))
+    rig.world.violation("config: " + wrong.message());
   core_ = std::make_shared<kafka::ConsumerCore>(*host.engine, config_);
 }
 
@@ -345,12 +366,12 @@ void ConsumerActor::start() {
 void ConsumerActor::poll() {
   if (closing_) return;
   const Now now = host_.engine->enter();
-  const Time deadline = rng_.chance(0.3)
-                            ? now.mono + rng_.log_between(milliseconds(5), seconds(1))
-                            : kNever;
-  core_->poll(next_op_++, deadline, ledger_.track("poll", [this](const Failure& failure, kafka::Records records) {
-    polled(failure, std::move(records));
-  }));
+  const Time deadline =
+      rng_.chance(0.3) ? now.mono + rng_.log_between(milliseconds(5), seconds(1)) : kNever;
+  core_->poll(next_op_++, deadline,
+              ledger_.track("poll", [this](const Failure& failure, kafka::Records records) {
+                polled(failure, std::move(records));
+              }));
   if (rng_.chance(0.02)) {
     const std::uint64_t op = next_op_ - 1;
     rig_.world.after(rng_.log_between(microseconds(1), milliseconds(500)), [this, op] {
@@ -383,7 +404,8 @@ void ConsumerActor::polled(const Failure& failure, kafka::Records records) {
   for (const kafka::ConsumerRecord& record : records) {
     const std::int32_t p = record.partition;
     rig_.world.note(static_cast<std::uint64_t>(record.offset));
-    if (record.topic.view() != topic_) problems_.add("wrong-topic", std::string(record.topic.view()));
+    if (record.topic.view() != topic_)
+      problems_.add("wrong-topic", std::string(record.topic.view()));
     if (p >= 0 && p < partitions_ && paused_[static_cast<std::size_t>(p)]) {
       problems_.add("paused", "a record of partition " + std::to_string(p) + " came");
     }
@@ -391,6 +413,7 @@ void ConsumerActor::polled(const Failure& failure, kafka::Records records) {
                       checksum_of(record.key, record.value, record.headers));
   }
   rig_.world.trace("polled %zu records", records.size());
+  if (!records.empty()) host_.net.user_acted();
   if (config_.max_poll_records != 0 && records.size() > config_.max_poll_records) {
     problems_.add("max-poll-records", std::to_string(records.size()) + " came");
   }
@@ -413,7 +436,8 @@ void ConsumerActor::misbehave() {
     const auto to = static_cast<std::int64_t>(rng_.below(static_cast<std::uint64_t>(known) + 1));
     rig_.world.trace("seek %d:%lld", p, static_cast<long long>(to));
     const bool first = rng_.chance(0.2);
-    core_->seek({topic_, p}, first ? kafka::Position::earliest() : kafka::Position::offset(to), now);
+    core_->seek({topic_, p}, first ? kafka::Position::earliest() : kafka::Position::offset(to),
+                now);
     checker_.start(p, first ? 0 : to);
   }
   if (rng_.chance(plan_.pause_p)) {

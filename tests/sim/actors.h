@@ -1,5 +1,5 @@
-// Users of the engine in a scenario: one that produces, one that consumes. Each has a host and an engine
-// of its own, does random but seeded things, and keeps book for the checkers.
+// Users of the engine in a scenario: one that produces, one that consumes. Each has a host and an
+// engine of its own, does random but seeded things, and keeps book for the checkers.
 #ifndef TERN_TESTS_SIM_ACTORS_H_
 #define TERN_TESTS_SIM_ACTORS_H_
 
@@ -39,11 +39,11 @@ class ProducerActor {
     std::uint64_t records = 100;
     Duration period = std::chrono::seconds(5);  // over which they are sent
     std::size_t max_value_bytes = 1000;
-    double awaited_p = 0.2;     // sent with send(), which waits for space
-    double cancel_p = 0;        // of those, cancelled after a while
-    double explicit_p = 0.3;    // the user picks the partition
-    double flush_p = 0;         // after a burst
-    bool close_early = false;   // closed while records are under way
+    double awaited_p = 0.2;    // sent with send(), which waits for space
+    double cancel_p = 0;       // of those, cancelled after a while
+    double explicit_p = 0.3;   // the user picks the partition
+    double flush_p = 0;        // after a burst
+    bool close_early = false;  // closed while records are under way
     static Plan draw(Rng& rng, Duration period);
     std::string to_string() const;
   };
@@ -73,7 +73,8 @@ class ProducerActor {
   };
   void burst();
   void send_one();
-  void send_awaited(std::size_t index, const std::shared_ptr<Content>& content, std::int32_t partition);
+  void send_awaited(std::size_t index, const std::shared_ptr<Content>& content,
+                    std::int32_t partition);
   void delivered(std::size_t index, std::error_code error, const kafka::Delivery& delivery);
 
   KafkaRig& rig_;
@@ -98,10 +99,10 @@ class ProducerActor {
 class ConsumerActor {
  public:
   struct Plan {
-    double seek_p = 0;          // after a poll
+    double seek_p = 0;  // after a poll
     double pause_p = 0;
-    double hold_p = 0;          // keeps records for a while
-    Duration think{0};          // between polls, on average
+    double hold_p = 0;  // keeps records for a while
+    Duration think{0};  // between polls, on average
     static Plan draw(Rng& rng);
     std::string to_string() const;
   };

@@ -1,5 +1,6 @@
 // Records that can be told apart: each carries its id in a header, and key, value and other headers
-// follow from the id, null and empty ones included, so that any byte that changes on the way is seen.
+// follow from the id, null and empty ones included, so that any byte that changes on the way is
+// seen.
 #ifndef TERN_TESTS_SIM_CONTENT_H_
 #define TERN_TESTS_SIM_CONTENT_H_
 
@@ -27,7 +28,8 @@ inline std::uint64_t checksum_of(const wire::Bytes& bytes, std::uint64_t h) {
 
 // Over everything but the offset and timestamp.
 template <class Headers>
-std::uint64_t checksum_of(const wire::Bytes& key, const wire::Bytes& value, const Headers& headers) {
+std::uint64_t checksum_of(const wire::Bytes& key, const wire::Bytes& value,
+                          const Headers& headers) {
   std::uint64_t h = checksum_of(key, 1);
   h = checksum_of(value, h);
   for (const kafka::Header header : headers) {

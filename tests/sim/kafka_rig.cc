@@ -17,14 +17,19 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 enum : std::int16_t {
-  kProduce = 0, kFetch = 1, kListOffsets = 2, kMetadata = 3, kApiVersions = 18, kInitProducerId = 22,
+  kProduce = 0,
+  kFetch = 1,
+  kListOffsets = 2,
+  kMetadata = 3,
+  kApiVersions = 18,
+  kInitProducerId = 22,
   kOffsetForLeaderEpoch = 23
 };
 
 struct ErrorCase {
   std::int16_t api_key;
   BrokerErrc error;
-  bool apply = false;         // the request was carried out all the same
+  bool apply = false;  // the request was carried out all the same
   bool whole_answer = false;
 };
 
@@ -60,7 +65,8 @@ constexpr ErrorCase kErrors[] = {
     {kOffsetForLeaderEpoch, BrokerErrc::unknown_leader_epoch},
     {kOffsetForLeaderEpoch, BrokerErrc::kafka_storage_error},
 };
-constexpr std::int16_t kAnyApi[] = {kProduce,     kProduce,        kFetch, kFetch, kListOffsets, kMetadata,
+constexpr std::int16_t kAnyApi[] = {kProduce,     kProduce,        kFetch,
+                                    kFetch,       kListOffsets,    kMetadata,
                                     kApiVersions, kInitProducerId, kOffsetForLeaderEpoch};
 
 double ms(Duration duration) { return static_cast<double>(duration.count()) / 1e6; }
@@ -71,19 +77,32 @@ std::string host_of(std::int32_t id) { return "b" + std::to_string(id); }
 
 const char* to_string(BrokerFault fault) {
   switch (fault) {
-    case BrokerFault::restart: return "restart";
-    case BrokerFault::quiet_restart: return "quiet_restart";
-    case BrokerFault::late_election: return "late_election";
-    case BrokerFault::move_leader: return "move_leader";
-    case BrokerFault::error: return "error";
-    case BrokerFault::error_after_apply: return "error_after_apply";
-    case BrokerFault::throttle: return "throttle";
-    case BrokerFault::late_answer: return "late_answer";
-    case BrokerFault::no_answer: return "no_answer";
-    case BrokerFault::close_before_apply: return "close_before_apply";
-    case BrokerFault::close_after_apply: return "close_after_apply";
-    case BrokerFault::jump_wall: return "jump_wall";
-    case BrokerFault::kCount: break;
+    case BrokerFault::restart:
+      return "restart";
+    case BrokerFault::quiet_restart:
+      return "quiet_restart";
+    case BrokerFault::late_election:
+      return "late_election";
+    case BrokerFault::move_leader:
+      return "move_leader";
+    case BrokerFault::error:
+      return "error";
+    case BrokerFault::error_after_apply:
+      return "error_after_apply";
+    case BrokerFault::throttle:
+      return "throttle";
+    case BrokerFault::late_answer:
+      return "late_answer";
+    case BrokerFault::no_answer:
+      return "no_answer";
+    case BrokerFault::close_before_apply:
+      return "close_before_apply";
+    case BrokerFault::close_after_apply:
+      return "close_after_apply";
+    case BrokerFault::jump_wall:
+      return "jump_wall";
+    case BrokerFault::kCount:
+      break;
   }
   return "?";
 }
@@ -110,8 +129,8 @@ std::string BrokerPlan::to_string() const {
       text, sizeof text,
       "restart=%.0fms/%.0fms quiet=%.2f late_election=%.2f move_leader=%.0fms error=%.0fms "
       "throttle=%.0fms delay=%.0fms jump_wall=%.0fms",
-      ms(down_mean), ms(restart_every), quiet_p, late_election_p, ms(move_leader_every), ms(error_every),
-      ms(throttle_every), ms(delay_every), ms(jump_wall_every));
+      ms(down_mean), ms(restart_every), quiet_p, late_election_p, ms(move_leader_every),
+      ms(error_every), ms(throttle_every), ms(delay_every), ms(jump_wall_every));
   return std::string(text, static_cast<std::size_t>(n));
 }
 
@@ -180,7 +199,10 @@ void KafkaRig::restart_one() {
   const bool quiet = rng_.chance(plan_.quiet_p);
   const bool late = rng_.chance(plan_.late_election_p);
   const std::int32_t id = node.broker.id();
-  world.trace("broker %d stops%s%s", id, quiet ? ", quietly" : hard ? ", hard" : "",
+  world.trace("broker %d stops%s%s", id,
+              quiet  ? ", quietly"
+              : hard ? ", hard"
+                     : "",
               late ? ", no election yet" : "");
   count(quiet ? BrokerFault::quiet_restart : BrokerFault::restart);
   if (late) count(BrokerFault::late_election);
@@ -189,8 +211,9 @@ void KafkaRig::restart_one() {
   cluster.stop_node(id, !late);
   const Duration down = rng_.exponential(plan_.down_mean, 10 * plan_.down_mean);
   if (late) {
-    world.after(Duration(static_cast<std::int64_t>(rng_.unit() * 2 * static_cast<double>(down.count()))),
-                [this] { cluster.elect_leaders(); });
+    world.after(
+        Duration(static_cast<std::int64_t>(rng_.unit() * 2 * static_cast<double>(down.count()))),
+        [this] { cluster.elect_leaders(); });
   }
   world.after(down, [this, id] {
     if (!healed_) bring_up(id);
@@ -278,7 +301,8 @@ void KafkaRig::heal() {
   healed_ = true;
   fabric.heal();
   cluster.clear_injections();
-  for (const std::int16_t api_key : {kProduce, kFetch, kMetadata}) cluster.throttle(api_key, milliseconds(0), 0);
+  for (const std::int16_t api_key : {kProduce, kFetch, kMetadata})
+    cluster.throttle(api_key, milliseconds(0), 0);
   for (Node& node : nodes_) bring_up(node.broker.id());
   cluster.elect_leaders();
 }
@@ -287,7 +311,8 @@ std::string KafkaRig::counts_text() const {
   std::string text = fabric.counts().to_string();
   for (std::size_t i = 0; i < std::size(counts_); ++i) {
     if (counts_[i] == 0) continue;
-    text += std::string(" ") + sim::to_string(static_cast<BrokerFault>(i)) + "=" + std::to_string(counts_[i]);
+    text += std::string(" ") + sim::to_string(static_cast<BrokerFault>(i)) + "=" +
+            std::to_string(counts_[i]);
   }
   return text;
 }
@@ -307,7 +332,8 @@ std::vector<Stored> KafkaRig::stored(const std::string& topic, Problems* problem
     const auto partition = static_cast<std::int32_t>(i);
     const bool readable = found->partitions[i].log.for_each_record([&](const broker::LogRecord& r) {
       if (r.control) return;
-      all.push_back({id_of(r.headers), partition, r.offset, checksum_of(r.key, r.value, r.headers)});
+      all.push_back(
+          {id_of(r.headers), partition, r.offset, checksum_of(r.key, r.value, r.headers)});
     });
     if (!readable && problems) {
       problems->push_back("content: the log of partition " + std::to_string(i) + " cannot be read");

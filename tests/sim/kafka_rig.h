@@ -1,6 +1,7 @@
-// A Kafka cluster of embedded brokers in a simulated world, one host each ("b1", "b2", ...), with the
-// faults that brokers have: restarts, leaders that move, error codes, throttling, answers that come late
-// or never. Engines run on Networks that the scenario makes itself on `fabric`, and that go before it.
+// A Kafka cluster of embedded brokers in a simulated world, one host each ("b1", "b2", ...), with
+// the faults that brokers have: restarts, leaders that move, error codes, throttling, answers that
+// come late or never. Engines run on Networks that the scenario makes itself on `fabric`, and that
+// go before it.
 #ifndef TERN_TESTS_SIM_KAFKA_RIG_H_
 #define TERN_TESTS_SIM_KAFKA_RIG_H_
 
@@ -24,12 +25,12 @@ namespace tern::sim {
 // What goes wrong at the brokers, beside the network. Zero durations: never.
 struct BrokerPlan {
   Duration restart_every{0}, down_mean{0};
-  double quiet_p = 0;        // of restarts: nobody is told, as by a power cut
+  double quiet_p = 0;          // of restarts: nobody is told, as by a power cut
   double late_election_p = 0;  // of restarts: the dead node stays the leader until a while later
   Duration move_leader_every{0};
   Duration error_every{0};
   Duration throttle_every{0};
-  Duration delay_every{0};   // an answer comes late, or never
+  Duration delay_every{0};  // an answer comes late, or never
   Duration jump_wall_every{0};
 
   static BrokerPlan none() { return {}; }
@@ -38,8 +39,19 @@ struct BrokerPlan {
 };
 
 enum class BrokerFault : std::uint8_t {
-  restart, quiet_restart, late_election, move_leader, error, error_after_apply, throttle, late_answer,
-  no_answer, close_before_apply, close_after_apply, jump_wall, kCount
+  restart,
+  quiet_restart,
+  late_election,
+  move_leader,
+  error,
+  error_after_apply,
+  throttle,
+  late_answer,
+  no_answer,
+  close_before_apply,
+  close_after_apply,
+  jump_wall,
+  kCount
 };
 const char* to_string(BrokerFault fault);
 
@@ -70,9 +82,7 @@ class KafkaRig {
   // All faults end: everything is up, leaders are elected, nothing is injected.
   void heal();
   bool healed() const { return healed_; }
-  std::uint64_t count(BrokerFault fault) const {
-    return counts_[static_cast<std::size_t>(fault)];
-  }
+  std::uint64_t count(BrokerFault fault) const { return counts_[static_cast<std::size_t>(fault)]; }
   std::string counts_text() const;
   std::uint64_t total_faults() const;
 

@@ -292,6 +292,10 @@ class Network final : public tern::Network {
   void up();
   bool is_up() const { return fabric_.hosts_[index_].up; }
 
+  // The user did something, from a handler: what follows is not the machine's own idea. For users
+  // who answer each handler with the next call.
+  void user_acted() { fabric_.hosts_[index_].busy = true; }
+
   std::size_t links() const;  // not yet closed
   std::uint64_t steps() const { return steps_; }
   // How many steps that nothing called for one may ask for; above it, a violation.

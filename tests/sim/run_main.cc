@@ -1,12 +1,14 @@
 // Runs simulated scenarios by seed: run --seed=N, or --seeds=A..B; --scenario=produce|both|facade;
 // --trace prints every event; --twice runs each seed twice and compares the events; --no-faults.
-// Prints one line for each seed that fails and how to replay it, and a summary. Exit code 1: some failed.
+// Prints one line for each seed that fails and how to replay it, and a summary. Exit code 1: some
+// failed.
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <string>
 #include <string_view>
 
+#include "tests/sim/facade.h"
 #include "tests/sim/scenario.h"
 
 namespace {
@@ -56,6 +58,11 @@ bool parse(int argc, char** argv, Arguments& out) {
   return true;
 }
 
+ScenarioResult run(const ScenarioOptions& options) {
+  return options.workload == tern::sim::Workload::facade ? tern::sim::run_facade(options)
+                                                         : tern::sim::run_scenario(options);
+}
+
 void report(const ScenarioOptions& options, const ScenarioResult& result, bool verbose) {
   const auto seed = static_cast<unsigned long long>(options.seed);
   if (result.ok() && !verbose) return;
@@ -65,12 +72,15 @@ void report(const ScenarioOptions& options, const ScenarioResult& result, bool v
               static_cast<unsigned long long>(result.event_hash),
               static_cast<long long>(result.virtual_ms));
   std::printf("  %s\n  faults: %s\n", result.options_text.c_str(), result.counts_text.c_str());
-  std::printf("  sent=%llu acknowledged=%llu not_written=%llu maybe_written=%llu stored=%llu consumed=%llu\n",
-              static_cast<unsigned long long>(result.sent), static_cast<unsigned long long>(result.acknowledged),
-              static_cast<unsigned long long>(result.not_written),
-              static_cast<unsigned long long>(result.maybe_written),
-              static_cast<unsigned long long>(result.stored),
-              static_cast<unsigned long long>(result.consumed));
+  std::printf(
+      "  sent=%llu acknowledged=%llu not_written=%llu maybe_written=%llu stored=%llu "
+      "consumed=%llu\n",
+      static_cast<unsigned long long>(result.sent),
+      static_cast<unsigned long long>(result.acknowledged),
+      static_cast<unsigned long long>(result.not_written),
+      static_cast<unsigned long long>(result.maybe_written),
+      static_cast<unsigned long long>(result.stored),
+      static_cast<unsigned long long>(result.consumed));
   for (const std::string& problem : result.problems) std::printf("  PROBLEM %s\n", problem.c_str());
   if (!result.ok()) {
     std::printf("  replay: bazel run //tests/sim:run -- --seed=%llu --scenario=%s --trace\n", seed,
@@ -95,9 +105,9 @@ int main(int argc, char** argv) {
   for (std::uint64_t seed = arguments.first; seed <= arguments.last; ++seed) {
     ScenarioOptions options = arguments.scenario;
     options.seed = seed;
-    ScenarioResult result = tern::sim::run_scenario(options);
+    ScenarioResult result = run(options);
     if (arguments.twice) {
-      const ScenarioResult again = tern::sim::run_scenario(options);
+      const ScenarioResult again = run(options);
       if (again.event_hash != result.event_hash || again.events != result.events) {
         result.problems.push_back("replay: the same seed gave other events");
       }
@@ -113,11 +123,12 @@ int main(int argc, char** argv) {
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("%llu seeds, %d failed; %llu records sent, %llu read, %llu faults, %llu events, %.1f virtual "
-              "hours in %.1f s (%.0f seeds/s)\n",
-              static_cast<unsigned long long>(seeds), failures, static_cast<unsigned long long>(records),
-              static_cast<unsigned long long>(consumed), static_cast<unsigned long long>(faults),
-              static_cast<unsigned long long>(events), static_cast<double>(virtual_ms) / 3.6e6, took,
-              static_cast<double>(seeds) / took);
+  std::printf(
+      "%llu seeds, %d failed; %llu records sent, %llu read, %llu faults, %llu events, %.1f virtual "
+      "hours in %.1f s (%.0f seeds/s)\n",
+      static_cast<unsigned long long>(seeds), failures, static_cast<unsigned long long>(records),
+      static_cast<unsigned long long>(consumed), static_cast<unsigned long long>(faults),
+      static_cast<unsigned long long>(events), static_cast<double>(virtual_ms) / 3.6e6, took,
+      static_cast<double>(seeds) / took);
   return failures == 0 ? 0 : 1;
 }

@@ -1,8 +1,9 @@
-// Whole runs: engines against embedded brokers, with faults for a while, then without, then checked.
+// Whole runs: engines against embedded brokers, with faults for a while, then without, then
+// checked.
 //
-// Everything a run does follows from its seed: which faults, how strong, how many brokers and partitions,
-// the client's configuration, what the user does and when. run_scenario() is a pure function of its
-// options; options_text in the result spells out what the seed was expanded to.
+// Everything a run does follows from its seed: which faults, how strong, how many brokers and
+// partitions, the client's configuration, what the user does and when. run_scenario() is a pure
+// function of its options; options_text in the result spells out what the seed was expanded to.
 #ifndef TERN_TESTS_SIM_SCENARIO_H_
 #define TERN_TESTS_SIM_SCENARIO_H_
 
@@ -28,8 +29,8 @@ struct ScenarioOptions {
   bool trace = false;
   bool keep_history = false;  // of event hashes, to compare two runs
   bool faults = true;
-  // A bug planted by a canary: called on the finished run's view of the world, or with the rig before
-  // the engines start.
+  // A bug planted by a canary: called on the finished run's view of the world, or with the rig
+  // before the engines start.
   std::function<void(KafkaRig&)> plant;
 };
 
@@ -39,7 +40,8 @@ struct ScenarioResult {
   std::uint64_t event_hash = 0;
   std::vector<std::uint64_t> history;
   std::int64_t virtual_ms = 0;
-  std::uint64_t sent = 0, acknowledged = 0, not_written = 0, maybe_written = 0, stored = 0, consumed = 0;
+  std::uint64_t sent = 0, acknowledged = 0, not_written = 0, maybe_written = 0, stored = 0,
+                consumed = 0;
   std::uint64_t faults = 0;
   std::string options_text;  // what the seed was expanded to
   std::string counts_text;   // which faults came, how often
