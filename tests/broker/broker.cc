@@ -56,8 +56,8 @@ Link* KafkaBroker::on_accept(LinkId id, const Endpoint&) {
 }
 
 void KafkaBroker::step(Now now) {
-  // A request carried out here may change something that another session waits for, so go round until
-  // nothing does; each round completes at least one waiting request.
+  // A request carried out here may change something that another session waits for, so go round
+  // until nothing does; each round completes at least one waiting request.
   bool first = true;
   while (first || dirty_) {
     first = false;
@@ -74,7 +74,8 @@ Time KafkaBroker::next_deadline() const {
   return earliest;
 }
 
-// ------------------------------------------------------------------------------------ several as one
+// ------------------------------------------------------------------------------------ several as
+// one
 
 void MachineGroup::step(Now now) {
   for (Machine* machine : machines_) machine->step(now);

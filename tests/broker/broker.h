@@ -5,17 +5,18 @@
 //   KafkaBroker broker(cluster, network, /*node=*/1, {"127.0.0.1", 9092});
 //   broker.start();              // then drive it like any Machine
 //
-// or, for a whole cluster on one network: EmbeddedKafka below. The same code answers real sockets and
-// the simulation, and any Kafka client may be at the other end.
+// or, for a whole cluster on one network: EmbeddedKafka below. The same code answers real sockets
+// and the simulation, and any Kafka client may be at the other end.
 //
 // What it is for: tests of programs that use Kafka. It speaks the protocol as Kafka 4.4 does (older
-// releases can be played, see Release) and refuses what a real broker refuses. Everything is in memory.
+// releases can be played, see Release) and refuses what a real broker refuses. Everything is in
+// memory.
 //
-// Requests of a connection are answered strictly in order, one at a time: a Fetch that waits for data
-// blocks what was sent behind it. Threading: as a Machine, one executor; no clock of its own.
+// Requests of a connection are answered strictly in order, one at a time: a Fetch that waits for
+// data blocks what was sent behind it. Threading: as a Machine, one executor; no clock of its own.
 // Lifetimes: cluster and network outlive the broker, and a broker that was started may be destroyed
-// only when its links have had their on_closed() (stop(), then let the driver run), or when the network
-// delivers no more events.
+// only when its links have had their on_closed() (stop(), then let the driver run), or when the
+// network delivers no more events.
 #ifndef TERN_TESTS_BROKER_BROKER_H_
 #define TERN_TESTS_BROKER_BROKER_H_
 
@@ -37,8 +38,8 @@ class FetchSessions;
 
 class KafkaBroker final : public Machine, public Acceptor {
  public:
-  // Port 0 picks a free one at the first start(), and keeps it. `advertised_host` is what clients are
-  // told to connect to, if not the host that is listened on.
+  // Port 0 picks a free one at the first start(), and keeps it. `advertised_host` is what clients
+  // are told to connect to, if not the host that is listened on.
   KafkaBroker(KafkaCluster& cluster, Network& network, std::int32_t node_id, Endpoint listen_on,
               std::string rack = {}, std::string advertised_host = {});
   ~KafkaBroker();
@@ -46,7 +47,9 @@ class KafkaBroker final : public Machine, public Acceptor {
   KafkaBroker& operator=(const KafkaBroker&) = delete;
 
   std::error_code start();
-  void stop();  // resets all connections and closes the port; use KafkaCluster::stop_node to elect too
+  // Resets all connections and closes the port. KafkaCluster::stop_node() elects new leaders as
+  // well.
+  void stop();
   bool running() const { return static_cast<bool>(listener_); }
 
   std::int32_t id() const { return id_; }
@@ -90,8 +93,8 @@ class MachineGroup : public Machine {
   std::vector<Machine*> machines_;
 };
 
-// A cluster of `nodes` brokers (ids from 1) on one network, all on `host`, on consecutive ports from
-// `first_port` or, with 0, on free ones.
+// A cluster of `nodes` brokers (ids from 1) on one network, all on `host`, on consecutive ports
+// from `first_port` or, with 0, on free ones.
 class EmbeddedKafka final : public MachineGroup {
  public:
   EmbeddedKafka(Network& network, int nodes = 1, ClusterConfig config = {},

@@ -35,7 +35,7 @@ TEST(ApiVersions, ListsWhatIsImplemented) {
     EXPECT_EQ(reply->error_code, 0);
     EXPECT_EQ(reply->api_keys.size(), kafka::all_apis().size());
     ASSERT_TRUE(find_key(reply.value, 0) && find_key(reply.value, 22));
-    EXPECT_EQ(find_key(reply.value, 0)->min_version, 0);   // though 0 to 2 are refused
+    EXPECT_EQ(find_key(reply.value, 0)->min_version, 0);  // though 0 to 2 are refused
     EXPECT_EQ(find_key(reply.value, 0)->max_version, 13);
     EXPECT_EQ(find_key(reply.value, 22)->max_version, 5);  // 6 is unstable
     EXPECT_EQ(reply->finalized_features.size(), version >= 3 ? 2U : 0U);
@@ -96,7 +96,7 @@ TEST(Connection, ClosesOnWhatItDoesNotKnow) {
     return Bytes(bytes.begin(), bytes.end());
   };
   EXPECT_TRUE(closes(text("GET / HTTP/1.1\r\n\r\n")));
-  EXPECT_TRUE(closes(Bytes(4)));                                     // an empty frame
+  EXPECT_TRUE(closes(Bytes(4)));  // an empty frame
   EXPECT_TRUE(closes(Bytes{std::byte{0xff}, std::byte{}, std::byte{}, std::byte{}}));  // negative
   Bytes unknown = request_bytes(hello(), 0, 1);
   unknown[5] = std::byte{99};  // api key
@@ -150,8 +150,8 @@ TEST_P(Pieces, ProduceAndFetch) {
   EXPECT_EQ(values_of(reply->responses[0].partitions[0].records), values);
 }
 
-// Whatever well-formed request comes, there is an answer that can be decoded: no field is filled in that
-// the version cannot carry.
+// Whatever well-formed request comes, there is an answer that can be decoded: no field is filled in
+// that the version cannot carry.
 TEST(Connection, AnswersEveryVersionOfEveryApi) {
   ClusterConfig config;
   config.default_replication_factor = 2;
@@ -255,7 +255,8 @@ TEST(Connection, AWaitingRequestDiesWithItsConnection) {
   EXPECT_EQ(fixture.kafka.next_deadline(), kNever);
 }
 
-// ------------------------------------------------------------------------------------------ metadata
+// ------------------------------------------------------------------------------------------
+// metadata
 
 using MetadataTopic = kafka::MetadataRequest::MetadataRequestTopic;
 
@@ -306,10 +307,12 @@ TEST(Metadata, MakesATopicOnFirstUse) {
   const MetadataTopic topic{{}, "new"};
   auto request = ask_for(topic);
   request.allow_auto_topic_creation = false;
-  EXPECT_EQ(err(client.call(request, 9)->topics[0].error_code), BrokerErrc::unknown_topic_or_partition);
+  EXPECT_EQ(err(client.call(request, 9)->topics[0].error_code),
+            BrokerErrc::unknown_topic_or_partition);
   EXPECT_EQ(fixture.cluster().find_topic("new"), nullptr);
   request.allow_auto_topic_creation = true;
-  EXPECT_EQ(err(client.call(request, 9)->topics[0].error_code), BrokerErrc::unknown_topic_or_partition);
+  EXPECT_EQ(err(client.call(request, 9)->topics[0].error_code),
+            BrokerErrc::unknown_topic_or_partition);
   const auto reply = client.call(request, 9);
   EXPECT_EQ(reply->topics[0].error_code, 0);
   EXPECT_EQ(reply->topics[0].partitions.size(), 1U);
@@ -320,7 +323,8 @@ TEST(Metadata, MakesATopicOnFirstUse) {
   EXPECT_EQ(err(client.call(ask_for(other), 9)->topics[0].error_code),
             BrokerErrc::unknown_topic_or_partition);
   const MetadataTopic bad{{}, "b/d"};
-  EXPECT_EQ(err(client.call(ask_for(bad), 9)->topics[0].error_code), BrokerErrc::invalid_topic_exception);
+  EXPECT_EQ(err(client.call(ask_for(bad), 9)->topics[0].error_code),
+            BrokerErrc::invalid_topic_exception);
 }
 
 TEST(Metadata, FollowsLeadersAndNodes) {
@@ -355,7 +359,8 @@ TEST(Metadata, FollowsLeadersAndNodes) {
   EXPECT_EQ(reply->topics[0].partitions[0].leader_id, 1);
 }
 
-// ------------------------------------------------------------------------------------------- produce
+// -------------------------------------------------------------------------------------------
+// produce
 
 TEST(Produce, StoresAndAnswers) {
   Fixture fixture;
@@ -388,11 +393,15 @@ TEST(Produce, AcksZeroIsSilentAndClosesOnError) {
 
 TEST(Produce, ChecksAcks) {
   Fixture fixture(2);
-  fixture.cluster().create_topic("t", {.replication_factor = 2, .configs = {{"min.insync.replicas", "2"}}});
+  fixture.cluster().create_topic(
+      "t", {.replication_factor = 2, .configs = {{"min.insync.replicas", "2"}}});
   Client client = fixture.client();
   const Bytes batch = make_batch({});
   const auto send = [&](std::int16_t acks) {
-    return err(client.call(Produce("t", 0, batch, acks).request, 9)->responses[0].partition_responses[0].error_code);
+    return err(client.call(Produce("t", 0, batch, acks).request, 9)
+                   ->responses[0]
+                   .partition_responses[0]
+                   .error_code);
   };
   EXPECT_EQ(send(2), BrokerErrc::invalid_required_acks);
   EXPECT_EQ(send(-1), BrokerErrc::none);
@@ -434,7 +443,8 @@ TEST(Produce, ByTopicId) {
   EXPECT_EQ(reply->responses[0].topic_id, id);
   fixture.cluster().recreate_topic("t");
   reply = client.call(Produce("", 0, batch, -1, id).request, 13);
-  EXPECT_EQ(err(reply->responses[0].partition_responses[0].error_code), BrokerErrc::unknown_topic_id);
+  EXPECT_EQ(err(reply->responses[0].partition_responses[0].error_code),
+            BrokerErrc::unknown_topic_id);
 }
 
 TEST(Produce, TellsWhichRecordIsWrong) {
@@ -467,7 +477,8 @@ TEST(InitProducerId, GivesOutNewIds) {
   EXPECT_EQ(err(one.call(request, 4)->error_code), BrokerErrc::invalid_request);
 }
 
-// ------------------------------------------------------------------------------------------- offsets
+// -------------------------------------------------------------------------------------------
+// offsets
 
 TEST(ListOffsets, EndsAndTimes) {
   Fixture fixture(2);

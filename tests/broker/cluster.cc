@@ -24,7 +24,8 @@ bool is_topic_char(char c) {
          c == '_' || c == '-';
 }
 
-// Two names that differ only in '.' and '_' would share their metrics' name, so Kafka refuses the second.
+// Two names that differ only in '.' and '_' would share their metrics' name, so Kafka refuses the
+// second.
 std::string collision_key(std::string_view name) {
   std::string key(name);
   std::replace(key.begin(), key.end(), '.', '_');
@@ -79,21 +80,24 @@ std::vector<std::int32_t> KafkaCluster::place(std::size_t partition, std::size_t
   return replicas;
 }
 
-BrokerErrc KafkaCluster::check_assignments(const Assignments& assignments, std::string& message) const {
+BrokerErrc KafkaCluster::check_assignments(const Assignments& assignments,
+                                           std::string& message) const {
   for (const auto& replicas : assignments) {
     const std::set<std::int32_t> distinct(replicas.begin(), replicas.end());
     const bool known = std::all_of(replicas.begin(), replicas.end(),
                                    [&](std::int32_t id) { return nodes_.contains(id); });
     if (replicas.empty() || distinct.size() != replicas.size() || !known ||
         replicas.size() != assignments.front().size()) {
-      message = "The manual partition assignment names no broker, one twice, or one that is unknown.";
+      message =
+          "The manual partition assignment names no broker, one twice, or one that is unknown.";
       return BrokerErrc::invalid_replica_assignment;
     }
   }
   return BrokerErrc::none;
 }
 
-BrokerErrc KafkaCluster::plan(const TopicSpec& spec, Assignments& replicas, std::string& message) const {
+BrokerErrc KafkaCluster::plan(const TopicSpec& spec, Assignments& replicas,
+                              std::string& message) const {
   if (!spec.assignments.empty()) {
     if (spec.partitions != -1 || spec.replication_factor != -1) {
       message = "Partition count and replication factor have to be -1 beside a manual assignment.";
@@ -102,7 +106,8 @@ BrokerErrc KafkaCluster::plan(const TopicSpec& spec, Assignments& replicas, std:
     replicas = spec.assignments;
     return check_assignments(replicas, message);
   }
-  const std::int32_t partitions = spec.partitions == -1 ? config_.default_partitions : spec.partitions;
+  const std::int32_t partitions =
+      spec.partitions == -1 ? config_.default_partitions : spec.partitions;
   const std::int16_t factor =
       spec.replication_factor == -1 ? config_.default_replication_factor : spec.replication_factor;
   if (factor <= 0) {
@@ -136,12 +141,13 @@ void KafkaCluster::add_partition(Topic& topic, std::vector<std::int32_t> replica
   partition.log.begin_epoch(partition.leader_epoch);
 }
 
-BrokerErrc KafkaCluster::create_topic(std::string_view name, const TopicSpec& spec, bool validate_only,
-                                      std::string* message) {
+BrokerErrc KafkaCluster::create_topic(std::string_view name, const TopicSpec& spec,
+                                      bool validate_only, std::string* message) {
   std::string unused;
   std::string& why = message ? *message : unused;
   if (!is_valid_topic_name(name)) {
-    why = "The topic name is empty, too long, '.' or '..', or has characters other than a-zA-Z0-9._-";
+    why =
+        "The topic name is empty, too long, '.' or '..', or has characters other than a-zA-Z0-9._-";
     return BrokerErrc::invalid_topic_exception;
   }
   if (topics_.find(name) != topics_.end()) {
@@ -186,7 +192,8 @@ BrokerErrc KafkaCluster::recreate_topic(std::string_view name) {
   if (!topic) return BrokerErrc::unknown_topic_or_partition;
   TopicSpec spec;
   spec.configs = topic->configs;
-  for (const Partition& partition : topic->partitions) spec.assignments.push_back(partition.replicas);
+  for (const Partition& partition : topic->partitions)
+    spec.assignments.push_back(partition.replicas);
   const std::string copy(name);  // `name` may be the topic's own
   delete_topic(copy);
   return create_topic(copy, spec);
@@ -382,7 +389,8 @@ void KafkaCluster::limit_api(std::int16_t api_key, std::int16_t max_version) {
 
 void KafkaCluster::set_release(Release release) { config_.release = release; }
 
-std::int16_t KafkaCluster::max_version_offered(std::int16_t api_key, std::int16_t implemented) const {
+std::int16_t KafkaCluster::max_version_offered(std::int16_t api_key,
+                                               std::int16_t implemented) const {
   std::int16_t offered = std::min(implemented, max_version_of(config_.release, api_key));
   if (const auto limit = limits_.find(api_key); limit != limits_.end()) {
     offered = std::min(offered, limit->second);
@@ -401,7 +409,8 @@ std::int32_t KafkaCluster::take_throttle_ms(std::int16_t api_key) {
   return found->second.time_ms;
 }
 
-bool KafkaCluster::truncate(std::string_view topic, std::int32_t partition, std::int64_t end_offset) {
+bool KafkaCluster::truncate(std::string_view topic, std::int32_t partition,
+                            std::int64_t end_offset) {
   Partition* found = find_partition(topic, partition);
   if (!found || end_offset < found->log.start_offset()) return false;
   found->log.truncate(end_offset);

@@ -1,4 +1,4 @@
-// KafkaCluster: what the embedded brokers of one cluster have in common: nodes, topics, logs, faults.
+// KafkaCluster: what the embedded brokers of one cluster share: nodes, topics, logs, faults.
 //
 //   KafkaCluster cluster;
 //   KafkaBroker broker(cluster, network, /*node_id=*/1, {"127.0.0.1", 0});      // see broker.h
@@ -7,12 +7,13 @@
 //   ... run a client ...
 //   cluster.log("orders", 0)->for_each_record([&](const LogRecord& r) { ... });
 //
-// All brokers share one log per partition: replication takes no time and never fails. Everything else
-// follows a real cluster: only the leader takes records, an epoch counts the leaders, sessions and
-// fault counters belong to a node.
+// All brokers share one log per partition: replication takes no time and never fails. Everything
+// else follows a real cluster: only the leader takes records, an epoch counts the leaders, sessions
+// and fault counters belong to a node.
 //
 // Deterministic: ids come from ClusterConfig::seed, time from the drivers of the brokers.
-// Threading: none. Cluster and brokers live on one executor; call from there, or before the drivers run.
+// Threading: none. Cluster and brokers live on one executor; call from there, or before
+// the drivers run.
 #ifndef TERN_TESTS_BROKER_CLUSTER_H_
 #define TERN_TESTS_BROKER_CLUSTER_H_
 
@@ -40,28 +41,29 @@ class KafkaBroker;
 
 struct ClusterConfig {
   std::string cluster_id = "dGVybi1lbWJlZGRlZC0wMA";
-  bool auto_create_topics = true;            // on first use in Metadata, if the client allows it
+  bool auto_create_topics = true;  // on first use in Metadata, if the client allows it
   std::int32_t default_partitions = 1;
   std::int16_t default_replication_factor = 1;
-  std::uint32_t max_frame_bytes = 100U << 20;   // a larger request closes the connection
-  std::size_t max_decode_bytes = 256U << 20;    // memory for the views of one request
-  std::size_t max_fetch_bytes = 55U << 20;      // of one answer, whatever the client asks for
-  std::size_t max_fetch_sessions = 1000;        // per node; 0 plays a broker without sessions
-  std::size_t pool_bytes = 64U << 20;           // frames kept for reuse
+  std::uint32_t max_frame_bytes = 100U << 20;  // a larger request closes the connection
+  std::size_t max_decode_bytes = 256U << 20;   // memory for the views of one request
+  std::size_t max_fetch_bytes = 55U << 20;     // of one answer, whatever the client asks for
+  std::size_t max_fetch_sessions = 1000;       // per node; 0 plays a broker without sessions
+  std::size_t pool_bytes = 64U << 20;          // frames kept for reuse
   TopicConfig topic_defaults;
-  bool cut_last_batch = true;                // Fetch answers end where max_bytes do, as a real broker's
-  bool validate_records = true;              // false: only header and CRC, for throughput runs
-  std::int16_t transaction_version = 2;      // finalized feature levels, as ApiVersions v3+ tells them
+  bool cut_last_batch = true;            // Fetch answers end where max_bytes do, as a real broker's
+  bool validate_records = true;          // false: only header and CRC, for throughput runs
+  std::int16_t transaction_version = 2;  // finalized feature levels, as ApiVersions v3+ tells them
   std::int16_t metadata_version = 29;
   Release release = Release::newest;
   std::uint64_t seed = 1;
 };
 
 struct TopicSpec {
-  std::int32_t partitions = -1;         // -1: the cluster's default
+  std::int32_t partitions = -1;  // -1: the cluster's default
   std::int16_t replication_factor = -1;
-  std::vector<std::vector<std::int32_t>> assignments = {};  // replicas of each, instead of the two above
-  std::map<std::string, std::string> configs = {};          // by their Kafka names
+  // The replicas of each partition, instead of the two above.
+  std::vector<std::vector<std::int32_t>> assignments = {};
+  std::map<std::string, std::string> configs = {};  // by their Kafka names
 };
 
 struct Partition {
@@ -85,7 +87,8 @@ struct Node {
   Endpoint advertised;
   std::string rack;
   bool up = false;
-  bool listed = false;  // Metadata names it; a node that has died stays so until the cluster has noticed
+  // Metadata names it. A node that has died stays so until the cluster has noticed.
+  bool listed = false;
   KafkaBroker* broker = nullptr;
 };
 
@@ -121,7 +124,9 @@ class KafkaCluster {
                                    bool validate_only = false, std::string* message = nullptr);
   Topic* find_topic(std::string_view name);
   Topic* find_topic(const wire::Uuid& id);
-  const std::map<std::string, std::unique_ptr<Topic>, std::less<>>& topics() const { return topics_; }
+  const std::map<std::string, std::unique_ptr<Topic>, std::less<>>& topics() const {
+    return topics_;
+  }
   // Null if there is no such topic or partition.
   Partition* find_partition(std::string_view topic, std::int32_t partition);
   PartitionLog* log(std::string_view topic, std::int32_t partition);
@@ -133,8 +138,8 @@ class KafkaCluster {
   // Another node leads from now on, with the next epoch; it joins the replicas if it is none yet.
   bool move_leader(std::string_view topic, std::int32_t partition, std::int32_t node);
   // All connections of the node are reset and its port is closed. With `elect`, its partitions get
-  // another leader at once if a replica is up; otherwise Metadata goes on naming the dead node until
-  // elect_leaders() or move_leader().
+  // another leader at once if a replica is up; otherwise Metadata goes on naming the dead node
+  // until elect_leaders() or move_leader().
   void stop_node(std::int32_t id, bool elect = true);
   std::error_code start_node(std::int32_t id);
   void elect_leaders();
@@ -158,7 +163,9 @@ class KafkaCluster {
 
   // --- watching
   // Called for every request, before any fault applies to it.
-  void on_request(std::function<void(const RequestInfo&)> observer) { observer_ = std::move(observer); }
+  void on_request(std::function<void(const RequestInfo&)> observer) {
+    observer_ = std::move(observer);
+  }
   std::uint64_t requests(std::int16_t api_key) const;  // since the start, over all nodes
   std::size_t open_sessions() const;                   // connections, over all nodes
 
@@ -167,8 +174,8 @@ class KafkaCluster {
   void set_advertised(std::int32_t id, const Endpoint& advertised);
   void set_up(std::int32_t id, bool up);
   void detach(std::int32_t id);
-  // Those that may concern this request: any number that look at topics, then at most one that does not
-  // and is counted already.
+  // Those that may concern this request: any number that look at topics, then at most one that does
+  // not and is counted already.
   std::vector<std::shared_ptr<Armed>> match_injections(const RequestInfo& request);
   std::int32_t take_throttle_ms(std::int16_t api_key);
   std::int16_t max_version_offered(std::int16_t api_key, std::int16_t implemented) const;

@@ -65,11 +65,14 @@ bool parse_choice(std::string_view text, std::string_view off, std::string_view 
 bool is_type(ConfigType type, std::string_view value) {
   std::int64_t number = 0;
   switch (type) {
-    case ConfigType::boolean: return value == "true" || value == "false";
+    case ConfigType::boolean:
+      return value == "true" || value == "false";
     case ConfigType::int16:
     case ConfigType::int32:
-    case ConfigType::int64: return parse_number<std::int64_t>(value, number, INT64_MIN);
-    default: return true;
+    case ConfigType::int64:
+      return parse_number<std::int64_t>(value, number, INT64_MIN);
+    default:
+      return true;
   }
 }
 

@@ -15,7 +15,14 @@ namespace tern::broker {
 
 // As DescribeConfigs numbers them.
 enum class ConfigType : std::int8_t {
-  unknown = 0, boolean = 1, string = 2, int32 = 3, int16 = 4, int64 = 5, decimal = 6, list = 7
+  unknown = 0,
+  boolean = 1,
+  string = 2,
+  int32 = 3,
+  int16 = 4,
+  int64 = 5,
+  decimal = 6,
+  list = 7
 };
 
 struct ConfigKey {
@@ -28,8 +35,8 @@ std::span<const ConfigKey> topic_config_keys();
 std::span<const ConfigKey> broker_config_keys();
 const ConfigKey* find_topic_config(std::string_view name);
 
-// What the broker acts on. Unknown names and values that make no sense are invalid_config, and `message`
-// names them.
+// What the broker acts on. Unknown names and values that make no sense are invalid_config, and
+// `message` names them.
 kafka::BrokerErrc parse_topic_config(const std::map<std::string, std::string>& configs,
                                      TopicConfig& out, std::string& message);
 

@@ -73,24 +73,19 @@ constexpr Handler entry() {
 }
 
 constexpr Handler kHandlers[] = {
-    entry<kafka::ProduceRequest>(),
-    entry<kafka::FetchRequest>(),
-    entry<kafka::ListOffsetsRequest>(),
-    entry<kafka::MetadataRequest>(),
-    entry<kafka::FindCoordinatorRequest>(),
-    entry<kafka::ApiVersionsRequest>(),
-    entry<kafka::CreateTopicsRequest>(),
-    entry<kafka::DeleteTopicsRequest>(),
-    entry<kafka::InitProducerIdRequest>(),
-    entry<kafka::OffsetForLeaderEpochRequest>(),
-    entry<kafka::DescribeConfigsRequest>(),
-    entry<kafka::CreatePartitionsRequest>(),
+    entry<kafka::ProduceRequest>(),         entry<kafka::FetchRequest>(),
+    entry<kafka::ListOffsetsRequest>(),     entry<kafka::MetadataRequest>(),
+    entry<kafka::FindCoordinatorRequest>(), entry<kafka::ApiVersionsRequest>(),
+    entry<kafka::CreateTopicsRequest>(),    entry<kafka::DeleteTopicsRequest>(),
+    entry<kafka::InitProducerIdRequest>(),  entry<kafka::OffsetForLeaderEpochRequest>(),
+    entry<kafka::DescribeConfigsRequest>(), entry<kafka::CreatePartitionsRequest>(),
 };
 
 // A client that asks too much is told the versions of this one API, in the oldest form.
 Outcome answer_unknown_api_versions(Request& request, const Handler& handler) {
   const kafka::VersionRange range = offered(*request.cluster, handler);
-  const kafka::ApiVersionsResponse::ApiVersion own{kafka::kApiVersionsApi.key, range.min, range.max};
+  const kafka::ApiVersionsResponse::ApiVersion own{kafka::kApiVersionsApi.key, range.min,
+                                                   range.max};
   kafka::ApiVersionsResponse response;
   response.error_code = code(BrokerErrc::unsupported_version);
   response.api_keys = {&own, 1};

@@ -31,32 +31,32 @@ inline constexpr int kAlways = -1;
 inline constexpr std::int32_t kAny = -1;
 
 // A fault for requests of one API. Everything that is set happens; with nothing set it only counts.
-// Several injections for one API are tried in the order in which they were given, and the first that
-// matches a request is the one that is used.
+// Several injections for one API are tried in the order in which they were given, and the first
+// that matches a request is the one that is used.
 struct Injection {
   // --- which requests
-  int times = 1;                 // how many requests in all; kAlways for no limit
-  int skip = 0;                  // this many matching requests pass unharmed first
-  std::int32_t node = kAny;      // only those that arrive at this node
+  int times = 1;                                 // how many requests in all; kAlways for no limit
+  int skip = 0;                                  // this many matching requests pass unharmed first
+  std::int32_t node = kAny;                      // only those that arrive at this node
   std::function<bool(const RequestInfo&)> when;  // only those for which it returns true
 
   // --- an error code in the answer
   kafka::BrokerErrc error = kafka::BrokerErrc::none;
-  // Only for this topic ("": every topic of the request) and this partition. A request in which they do
-  // not occur is not counted, and not closed or delayed after carrying out either.
+  // Only for this topic ("": every topic of the request) and this partition. A request in which
+  // they do not occur is not counted, and not closed or delayed after carrying out either.
   std::string topic;
   std::int32_t partition = kAny;
-  bool whole_answer = false;     // put the error at the top of the answer (Fetch v7+, ...) instead
-  bool apply = false;            // the request is carried out although the answer is the error
+  bool whole_answer = false;  // put the error at the top of the answer (Fetch v7+, ...) instead
+  bool apply = false;         // the request is carried out although the answer is the error
 
   // --- time
-  Duration delay{};              // before the request is carried out (whatever its topics)
-  Duration answer_delay{};       // between carrying out and answering
+  Duration delay{};         // before the request is carried out (whatever its topics)
+  Duration answer_delay{};  // between carrying out and answering
 
   // --- the connection
   bool close_before_apply = false;  // closed instead of carrying out (whatever its topics)
   bool close_after_apply = false;   // carried out, then closed instead of answering
-  bool no_answer = false;           // carried out, never answered; the connection stays open and blocked
+  bool no_answer = false;  // carried out, never answered; the connection stays open and blocked
   std::vector<std::byte> raw_answer;  // carried out, then these bytes are sent instead of the frame
 
   // Readable ways to make the common ones.

@@ -99,7 +99,8 @@ TEST_F(FaultTest, DelaysOnEitherSide) {
   EXPECT_EQ(stored(), 0);
   fixture_.advance(1ms);
   EXPECT_EQ(stored(), 1);
-  EXPECT_EQ(client_.receive<kafka::ProduceRequest>(9)->responses[0].partition_responses[0].error_code, 0);
+  EXPECT_EQ(
+      client_.receive<kafka::ProduceRequest>(9)->responses[0].partition_responses[0].error_code, 0);
 
   Injection injection;
   injection.answer_delay = 1s;

@@ -34,7 +34,7 @@ struct Wanted {
 
 struct FetchState final : RequestState {
   std::vector<Wanted> wanted;
-  std::int32_t session_id = 0;    // of an incremental fetch, or the one that was made
+  std::int32_t session_id = 0;  // of an incremental fetch, or the one that was made
   bool incremental = false;
   BrokerErrc error = BrokerErrc::none;  // of the whole request
 };
@@ -48,7 +48,8 @@ struct Read {
   std::uint64_t available = 0;  // bytes from the first batch to the end
 };
 
-FetchKey key_of(std::int16_t version, wire::Text topic, const wire::Uuid& id, std::int32_t partition) {
+FetchKey key_of(std::int16_t version, wire::Text topic, const wire::Uuid& id,
+                std::int32_t partition) {
   FetchKey key;
   if (version >= kFirstVersionWithIds) {
     key.id = id;
@@ -88,16 +89,15 @@ std::int32_t new_session_id(Request& request) {
   }
 }
 
-// A full request: it ends the session that it names and, unless it says that it is the last one, begins
-// another one.
+// A full request: it ends the session that it names and, unless it says that it is the last one,
+// begins another one.
 void begin_session(Request& request, const kafka::FetchRequest& in, std::vector<FetchWant>& wants,
                    FetchState& state) {
   FetchSessions& sessions = request.broker->fetch_sessions();
   if (in.session_id != 0) sessions.remove(in.session_id);
   if (in.session_epoch == kFinalEpoch || wants.empty()) return;
-  FetchSession* session = sessions.create(new_session_id(request),
-                                          request.cluster->config().max_fetch_sessions,
-                                          request.now.mono);
+  FetchSession* session = sessions.create(
+      new_session_id(request), request.cluster->config().max_fetch_sessions, request.now.mono);
   if (!session) return;
   session->uses_topic_ids = request.version() >= kFirstVersionWithIds;
   for (const FetchWant& want : wants) session->set(want);
@@ -105,8 +105,8 @@ void begin_session(Request& request, const kafka::FetchRequest& in, std::vector<
 }
 
 // An incremental request changes its session, and then asks for all of it.
-void continue_session(Request& request, const kafka::FetchRequest& in, std::vector<FetchWant>& wants,
-                      FetchState& state) {
+void continue_session(Request& request, const kafka::FetchRequest& in,
+                      std::vector<FetchWant>& wants, FetchState& state) {
   FetchSessions& sessions = request.broker->fetch_sessions();
   FetchSession* session = sessions.find(in.session_id);
   if (!session) {
@@ -197,23 +197,25 @@ Read look(Request& request, const Wanted& wanted) {
 bool enough(Request& request, const kafka::FetchRequest& in, const FetchState& state) {
   const auto cap = std::min<std::uint64_t>(request.cluster->config().max_fetch_bytes,
                                            static_cast<std::uint64_t>(std::max(in.max_bytes, 0)));
-  const auto needed = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(in.min_bytes, 0)), cap);
+  const auto needed =
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(in.min_bytes, 0)), cap);
   if (state.wanted.empty() || needed == 0) return true;
   std::uint64_t ready = 0;
   for (const Wanted& wanted : state.wanted) {
     const Read read = look(request, wanted);
     if (read.error != BrokerErrc::none || read.diverging.epoch >= 0) return true;
-    ready += std::min<std::uint64_t>(read.available,
-                                     static_cast<std::uint64_t>(std::max(wanted.want.max_bytes, 0)));
+    ready += std::min<std::uint64_t>(
+        read.available, static_cast<std::uint64_t>(std::max(wanted.want.max_bytes, 0)));
     if (ready >= needed) return true;
   }
   return false;
 }
 
-// Takes whole batches and then, as a real broker reads a file, part of the next one up to the limit. The
-// first batch of an answer is taken even above the limit, so that a consumer always gets on.
-std::vector<OutPiece> take(Request& request, const Read& read, std::uint64_t limit, bool first_whole,
-                           std::size_t& taken) {
+// Takes whole batches and then, as a real broker reads a file, part of the next one up to the
+// limit. The first batch of an answer is taken even above the limit, so that a consumer always gets
+// on.
+std::vector<OutPiece> take(Request& request, const Read& read, std::uint64_t limit,
+                           bool first_whole, std::size_t& taken) {
   std::vector<OutPiece> pieces;
   const auto& batches = read.partition->log.batches();
   taken = 0;
@@ -236,8 +238,8 @@ std::vector<OutPiece> take(Request& request, const Read& read, std::uint64_t lim
   return pieces;
 }
 
-// Small runs are copied together; large ones are noted for the answer to pass on. The encoder does not
-// look into a records field that it leaves out: only its size counts.
+// Small runs are copied together; large ones are noted for the answer to pass on. The encoder does
+// not look into a records field that it leaves out: only its size counts.
 wire::Records attach(Request& request, std::vector<OutPiece> pieces, std::size_t size) {
   if (size == 0) return {};
   if (size < wire::kMinSpliceBytes) {
@@ -275,13 +277,15 @@ void fill(const kafka::FetchRequest& in, const Read& read, PartitionOut& out) {
   out.last_stable_offset = log.high_watermark();
   out.log_start_offset = log.start_offset();
   if (in.isolation_level == 1) out.aborted_transactions = {};
-  if (read.diverging.epoch >= 0) out.diverging_epoch = {read.diverging.epoch, read.diverging.end_offset};
+  if (read.diverging.epoch >= 0)
+    out.diverging_epoch = {read.diverging.epoch, read.diverging.end_offset};
 }
 
 // In a session, only what is new is told.
 bool worth_telling(const FetchWant& want, const PartitionOut& out, std::size_t taken) {
   return taken != 0 || out.error_code != 0 || out.diverging_epoch.epoch >= 0 ||
-         want.told_high_watermark != out.high_watermark || want.told_log_start != out.log_start_offset;
+         want.told_high_watermark != out.high_watermark ||
+         want.told_log_start != out.log_start_offset;
 }
 
 void note_told(FetchSession* session, const FetchKey& key, const PartitionOut& out, bool had_data) {
@@ -307,8 +311,8 @@ void group_by_topic(Request& request, const std::vector<Told>& told, kafka::Fetc
   for (std::size_t i = 0; i < told.size(); ++i) {
     partitions[i] = told[i].out;
     const FetchKey& key = *told[i].key;
-    const bool same_as_next = i + 1 < told.size() && told[i + 1].key->topic == key.topic &&
-                              told[i + 1].key->id == key.id;
+    const bool same_as_next =
+        i + 1 < told.size() && told[i + 1].key->topic == key.topic && told[i + 1].key->id == key.id;
     if (same_as_next) continue;
     TopicOut& topic = topics[used++];
     topic.topic = request.keep(key.topic);
@@ -322,8 +326,9 @@ void group_by_topic(Request& request, const std::vector<Told>& told, kafka::Fetc
 void answer(Request& request, const kafka::FetchRequest& in, FetchState& state,
             kafka::FetchResponse& out) {
   FetchSession* session = request.broker->fetch_sessions().find(state.session_id);
-  std::uint64_t left = std::min<std::uint64_t>(request.cluster->config().max_fetch_bytes,
-                                               static_cast<std::uint64_t>(std::max(in.max_bytes, 0)));
+  std::uint64_t left =
+      std::min<std::uint64_t>(request.cluster->config().max_fetch_bytes,
+                              static_cast<std::uint64_t>(std::max(in.max_bytes, 0)));
   bool first_whole = true;
   std::vector<Told> told;
   std::vector<NodeOut> nodes;
@@ -341,8 +346,8 @@ void answer(Request& request, const kafka::FetchRequest& in, FetchState& state,
     }
     std::size_t taken = 0;
     if (read.available != 0) {
-      const auto limit = std::min<std::uint64_t>(
-          left, static_cast<std::uint64_t>(std::max(want.max_bytes, 0)));
+      const auto limit =
+          std::min<std::uint64_t>(left, static_cast<std::uint64_t>(std::max(want.max_bytes, 0)));
       std::vector<OutPiece> pieces = take(request, read, limit, first_whole, taken);
       one.out.records = attach(request, std::move(pieces), taken);
     }
@@ -364,9 +369,9 @@ Outcome handle(Request& request, const kafka::FetchRequest& in, kafka::FetchResp
   if (!request.state) {
     bool apply = false;
     const BrokerErrc whole = request.injected_whole(&apply);
-    const bool at_top = std::any_of(request.faults.begin(), request.faults.end(), [](const auto& armed) {
-      return armed->injection.whole_answer;
-    });
+    const bool at_top =
+        std::any_of(request.faults.begin(), request.faults.end(),
+                    [](const auto& armed) { return armed->injection.whole_answer; });
     if (whole != BrokerErrc::none && at_top && !apply) {
       out.error_code = code(whole);
       return Outcome::answer;

@@ -51,7 +51,8 @@ FetchSession* FetchSessions::create(std::int32_t id, std::size_t slots, Time now
     const auto oldest = std::min_element(
         sessions_.begin(), sessions_.end(),
         [](const auto& a, const auto& b) { return a.second.last_used < b.second.last_used; });
-    if (oldest == sessions_.end() || now - oldest->second.last_used < kEvictAfterIdle) return nullptr;
+    if (oldest == sessions_.end() || now - oldest->second.last_used < kEvictAfterIdle)
+      return nullptr;
     sessions_.erase(oldest);
   }
   FetchSession& session = sessions_[id];

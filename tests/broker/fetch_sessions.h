@@ -1,5 +1,5 @@
-// Fetch sessions (KIP-227): what a broker remembers between the Fetch requests of a consumer, so that a
-// request names only what changed and an answer only what is new.
+// Fetch sessions (KIP-227): what a broker remembers between the Fetch requests of a consumer, so
+// that a request names only what changed and an answer only what is new.
 #ifndef TERN_TESTS_BROKER_FETCH_SESSIONS_H_
 #define TERN_TESTS_BROKER_FETCH_SESSIONS_H_
 
@@ -62,8 +62,8 @@ class FetchSessions {
   void remove(std::int32_t id) { sessions_.erase(id); }
   void clear() { sessions_.clear(); }
   std::size_t size() const { return sessions_.size(); }
-  // A new session, or null if there is no slot free: one that is in use is not thrown out before it has
-  // been idle for two minutes. `id` has to be unused and positive.
+  // A new session, or null if there is no slot free: one that is in use is not thrown out before it
+  // has been idle for two minutes. `id` has to be unused and positive.
   FetchSession* create(std::int32_t id, std::size_t slots, Time now);
 
  private:

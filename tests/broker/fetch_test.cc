@@ -234,7 +234,8 @@ TEST(FetchFromNodes, FollowersServeNewConsumersAndLeadersAreHinted) {
   EXPECT_EQ(reply->node_endpoints[0].port, fixture.kafka.broker(1).endpoint().port);
 }
 
-// ------------------------------------------------------------------------------------------ sessions
+// ------------------------------------------------------------------------------------------
+// sessions
 
 class FetchSessionTest : public FetchTest {
  protected:
@@ -302,7 +303,8 @@ TEST_F(FetchSessionTest, ChecksIdAndEpoch) {
   Fetch by_id("", {0}, cluster().find_topic("t")->id);
   by_id.request.session_id = id_;
   by_id.request.session_epoch = 2;
-  EXPECT_EQ(err(client_.call(by_id.request, 13)->error_code), BrokerErrc::fetch_session_topic_id_error);
+  EXPECT_EQ(err(client_.call(by_id.request, 13)->error_code),
+            BrokerErrc::fetch_session_topic_id_error);
 }
 
 TEST_F(FetchSessionTest, EndsWhenTold) {

@@ -1,5 +1,5 @@
-// The APIs of the embedded broker. Adding one: a handle() here, its definition in a .cc file, one line
-// in the table of dispatch.cc.
+// The APIs of the embedded broker. Adding one: a handle() here, its definition in a .cc file, one
+// line in the table of dispatch.cc.
 #ifndef TERN_TESTS_BROKER_HANDLERS_H_
 #define TERN_TESTS_BROKER_HANDLERS_H_
 
@@ -14,11 +14,13 @@ namespace tern::broker {
 // waiting, or returns Outcome::wait and is called again.
 Outcome handle(Request& request, const kafka::ProduceRequest& in, kafka::ProduceResponse& out);
 Outcome handle(Request& request, const kafka::FetchRequest& in, kafka::FetchResponse& out);
-Outcome handle(Request& request, const kafka::ListOffsetsRequest& in, kafka::ListOffsetsResponse& out);
+Outcome handle(Request& request, const kafka::ListOffsetsRequest& in,
+               kafka::ListOffsetsResponse& out);
 Outcome handle(Request& request, const kafka::MetadataRequest& in, kafka::MetadataResponse& out);
 Outcome handle(Request& request, const kafka::FindCoordinatorRequest& in,
                kafka::FindCoordinatorResponse& out);
-Outcome handle(Request& request, const kafka::ApiVersionsRequest& in, kafka::ApiVersionsResponse& out);
+Outcome handle(Request& request, const kafka::ApiVersionsRequest& in,
+               kafka::ApiVersionsResponse& out);
 Outcome handle(Request& request, const kafka::CreateTopicsRequest& in,
                kafka::CreateTopicsResponse& out);
 Outcome handle(Request& request, const kafka::DeleteTopicsRequest& in,
@@ -32,8 +34,8 @@ Outcome handle(Request& request, const kafka::DescribeConfigsRequest& in,
 Outcome handle(Request& request, const kafka::CreatePartitionsRequest& in,
                kafka::CreatePartitionsResponse& out);
 
-// What Produce, Fetch, ListOffsets and OffsetForLeaderEpoch check before they touch a log. On success
-// `out` is set. `epoch` is the leader's epoch as the client knows it (-1: not said); with
+// What Produce, Fetch, ListOffsets and OffsetForLeaderEpoch check before they touch a log. On
+// success `out` is set. `epoch` is the leader's epoch as the client knows it (-1: not said); with
 // `leader_only` false a follower will do.
 kafka::BrokerErrc find_local(Request& request, Topic* topic, std::int32_t partition,
                              std::int32_t epoch, bool leader_only, Partition*& out);

@@ -39,9 +39,11 @@ bool follows(std::int32_t last, std::int32_t next) {
          (next == 0 && last == std::numeric_limits<std::int32_t>::max());
 }
 
-// A log append time is written by the leader, into the header alone: attributes, max timestamp, CRC.
+// A log append time is written by the leader, into the header alone: attributes, max timestamp,
+// CRC.
 void stamp(std::span<std::byte> records, BatchHeader& header, std::int64_t wall_ms) {
-  header.attributes = static_cast<std::int16_t>(header.attributes | kafka::attribute::kLogAppendTime);
+  header.attributes =
+      static_cast<std::int16_t>(header.attributes | kafka::attribute::kLogAppendTime);
   header.max_timestamp = wall_ms;
   kafka::write_batch_header(records.data(), header);
   const wire::Bytes body(std::span<const std::byte>(records).subspan(kafka::kBatchHeaderSize));
@@ -154,9 +156,9 @@ bool PartitionLog::check_records(std::span<const std::byte> records, const Topic
   if (!kafka::open_batch(batch, decompressors_, sink, kMaxUnpackedBytes, block, error)) {
     return refuse(result, BrokerErrc::invalid_record, error.message());
   }
-  const bool check_times = !config.log_append_time &&
-                           (config.timestamp_before_max_ms != INT64_MAX ||
-                            config.timestamp_after_max_ms != INT64_MAX);
+  const bool check_times =
+      !config.log_append_time &&
+      (config.timestamp_before_max_ms != INT64_MAX || config.timestamp_after_max_ms != INT64_MAX);
   std::int32_t index = 0;
   for (const kafka::RecordView& record : block) {
     if (record.offset != header.base_offset + index) {
@@ -182,15 +184,17 @@ const PartitionLog::SentBatch* PartitionLog::find_duplicate(const BatchHeader& h
   const auto found = producers_.find(header.producer_id);
   if (found == producers_.end() || found->second.epoch != header.producer_epoch) return nullptr;
   for (const SentBatch& sent : found->second.batches) {
-    if (sent.first_sequence == header.base_sequence && sent.last_sequence == last_sequence(header)) {
+    if (sent.first_sequence == header.base_sequence &&
+        sent.last_sequence == last_sequence(header)) {
       return &sent;
     }
   }
   return nullptr;
 }
 
-// A producer that nothing is known of may begin with any sequence: its state may have expired. A retry
-// of something older than the five batches remembered is out of order, like any other wrong sequence.
+// A producer that nothing is known of may begin with any sequence: its state may have expired. A
+// retry of something older than the five batches remembered is out of order, like any other wrong
+// sequence.
 bool PartitionLog::check_producer(const BatchHeader& header, AppendResult& result) const {
   const auto found = producers_.find(header.producer_id);
   if (found == producers_.end()) return true;
@@ -198,8 +202,8 @@ bool PartitionLog::check_producer(const BatchHeader& header, AppendResult& resul
   const std::string who = "producer " + std::to_string(header.producer_id);
   if (header.producer_epoch < producer.epoch) {
     return refuse(result, BrokerErrc::invalid_producer_epoch,
-                  who + " sent epoch " + std::to_string(header.producer_epoch) + ", last seen was " +
-                      std::to_string(producer.epoch));
+                  who + " sent epoch " + std::to_string(header.producer_epoch) +
+                      ", last seen was " + std::to_string(producer.epoch));
   }
   if (header.producer_epoch > producer.epoch) {
     if (header.base_sequence == 0) return true;
@@ -252,8 +256,8 @@ void PartitionLog::remember(const BatchHeader& header) {
     producer.batches.clear();
   }
   if (producer.batches.size() == kRememberedBatches) producer.batches.pop_front();
-  producer.batches.push_back({header.base_sequence, last_sequence(header), header.base_offset,
-                              header.max_timestamp});
+  producer.batches.push_back(
+      {header.base_sequence, last_sequence(header), header.base_offset, header.max_timestamp});
 }
 
 void PartitionLog::retain(const TopicConfig& config) {
@@ -282,7 +286,8 @@ bool PartitionLog::open(const StoredBatch& batch, kafka::VectorFrameSink& sink, 
   return kafka::open_batch(view, decompressors_, sink, kMaxUnpackedBytes, out, error);
 }
 
-std::pair<std::int64_t, std::int64_t> PartitionLog::offset_for_time(std::int64_t timestamp_ms) const {
+std::pair<std::int64_t, std::int64_t> PartitionLog::offset_for_time(
+    std::int64_t timestamp_ms) const {
   for (const StoredBatch& batch : batches_) {
     if (batch.max_timestamp_ms < timestamp_ms) continue;
     kafka::VectorFrameSink sink;
@@ -329,7 +334,8 @@ std::int32_t PartitionLog::epoch_at(std::int64_t offset) const {
 
 void PartitionLog::begin_epoch(std::int32_t epoch) {
   std::erase_if(epoch_starts_, [&](const auto& entry) {
-    return entry.first >= epoch || entry.second >= end_offset_;  // epochs in which nothing was written
+    return entry.first >= epoch ||
+           entry.second >= end_offset_;  // epochs in which nothing was written
   });
   epoch_starts_[epoch] = end_offset_;
 }
@@ -382,8 +388,8 @@ bool PartitionLog::for_each_record(const std::function<void(const LogRecord&)>& 
       out.offset = record.offset;
       out.timestamp_ms = record.timestamp_ms;
       if (header.base_sequence >= 0) {
-        out.sequence = kafka::next_sequence(header.base_sequence,
-                                            static_cast<std::int32_t>(record.offset - header.base_offset));
+        out.sequence = kafka::next_sequence(
+            header.base_sequence, static_cast<std::int32_t>(record.offset - header.base_offset));
       }
       out.key = record.key;
       out.value = record.value;

@@ -1,11 +1,10 @@
 // PartitionLog: the batches of one partition as bytes, with what a Kafka leader knows about them:
 // offsets, leader epochs, and for each idempotent producer its epoch and its last five batches.
 //
-// Batches are kept as they came (compressed ones stay compressed); only the fields that a real leader
-// fills in are patched. Large batches keep the request frame they arrived in, small ones are packed
-// into segments, so a Fetch can pass on references instead of copies. Memory that a reader still holds
-// outlives the log.
-// Threading: none; one executor. Time comes from the caller.
+// Batches are kept as they came (compressed ones stay compressed); only the fields that a real
+// leader fills in are patched. Large batches keep the request frame they arrived in, small ones are
+// packed into segments, so a Fetch can pass on references instead of copies. Memory that a reader
+// still holds outlives the log. Threading: none; one executor. Time comes from the caller.
 #ifndef TERN_TESTS_BROKER_LOG_H_
 #define TERN_TESTS_BROKER_LOG_H_
 
@@ -22,9 +21,9 @@
 #include <vector>
 
 #include "client/core/frame.h"
-#include "protocol/kafka/errors.h"
 #include "protocol/kafka/batch_header.h"
 #include "protocol/kafka/compression.h"
+#include "protocol/kafka/errors.h"
 #include "protocol/kafka/records.h"
 #include "protocol/wire/bytes.h"
 
@@ -34,8 +33,8 @@ namespace tern::broker {
 struct TopicConfig {
   std::int32_t max_message_bytes = 1048588;  // of one batch, compressed
   bool log_append_time = false;              // message.timestamp.type=LogAppendTime
-  bool compacted = false;                    // cleanup.policy=compact: records need a key; nothing is compacted
-  std::int64_t retention_bytes = -1;         // per partition; the oldest batches go first
+  bool compacted = false;  // cleanup.policy=compact: records need a key; nothing is compacted
+  std::int64_t retention_bytes = -1;  // per partition; the oldest batches go first
   std::int32_t min_insync_replicas = 1;
   std::int64_t timestamp_before_max_ms = INT64_MAX;  // how far a record's time may lie in the past
   std::int64_t timestamp_after_max_ms = INT64_MAX;   // and in the future (a real broker: 1 hour)
@@ -79,8 +78,8 @@ struct AppendResult {
   kafka::BrokerErrc error = kafka::BrokerErrc::none;
   std::int64_t base_offset = -1;
   std::int64_t log_append_time_ms = -1;  // -1 with CreateTime
-  bool duplicate = false;                // a retry of a batch that is stored already; nothing was added
-  std::string message;                   // why not
+  bool duplicate = false;  // a retry of a batch that is stored already; nothing was added
+  std::string message;     // why not
   std::vector<RecordError> record_errors;
 };
 
@@ -89,7 +88,7 @@ struct AppendOptions {
   std::int16_t produce_version = 9;  // zstd needs 7
   std::int32_t leader_epoch = 0;
   std::int64_t wall_ms = 0;
-  bool validate_records = true;      // walk through the records too, not only header and CRC
+  bool validate_records = true;  // walk through the records too, not only header and CRC
 };
 
 struct EpochEnd {
@@ -103,14 +102,16 @@ class PartitionLog {
 
   // Validates and stores the records of one partition of a Produce request, as a real leader does.
   // `records` lies inside `frame`; its bytes may be patched and kept.
-  AppendResult append(std::span<std::byte> records, const FrameRef& frame, const TopicConfig& config,
-                      const AppendOptions& options);
+  AppendResult append(std::span<std::byte> records, const FrameRef& frame,
+                      const TopicConfig& config, const AppendOptions& options);
 
   std::int64_t start_offset() const { return start_offset_; }
   std::int64_t end_offset() const { return end_offset_; }      // of the next record
   std::int64_t high_watermark() const { return end_offset_; }  // replication takes no time here
   std::size_t size_bytes() const { return size_bytes_; }
-  std::uint64_t end_position() const { return end_position_; }  // as StoredBatch::position, of the next
+  std::uint64_t end_position() const {
+    return end_position_;
+  }  // as StoredBatch::position, of the next
 
   // Batches in order; index 0 is the oldest one kept.
   const std::deque<StoredBatch>& batches() const { return batches_; }
@@ -122,8 +123,8 @@ class PartitionLog {
   // The (first) record with the largest timestamp, or {-1, -1}.
   std::pair<std::int64_t, std::int64_t> offset_of_max_timestamp() const;
 
-  // Where the largest epoch not above `epoch` ended: what OffsetForLeaderEpoch and the diverging epoch
-  // of Fetch answer. {-1, -1} if the epoch is newer than all that is known here.
+  // Where the largest epoch not above `epoch` ended: what OffsetForLeaderEpoch and the diverging
+  // epoch of Fetch answer. {-1, -1} if the epoch is newer than all that is known here.
   EpochEnd end_of_epoch(std::int32_t epoch) const;
   // The epoch under which `offset` was written (for the end offset: the newest one), or -1.
   std::int32_t epoch_at(std::int64_t offset) const;
@@ -136,9 +137,10 @@ class PartitionLog {
   // state is cut back with them.
   void truncate(std::int64_t offset);
 
-  // Calls `fn` for every record from `from` on, in order, decompressing gzip. Returns false if a batch
-  // could not be read (another codec), after having handed out all before it.
-  bool for_each_record(const std::function<void(const LogRecord&)>& fn, std::int64_t from = 0) const;
+  // Calls `fn` for every record from `from` on, in order, decompressing gzip. Returns false if a
+  // batch could not be read (another codec), after having handed out all before it.
+  bool for_each_record(const std::function<void(const LogRecord&)>& fn,
+                       std::int64_t from = 0) const;
   std::int64_t record_count() const;
 
   // Forgets a producer as a broker does after producer.id.expiration.ms.

@@ -99,12 +99,17 @@ TEST_F(LogTest, RefusesCountsThatLie) {
             BrokerErrc::invalid_record);
   EXPECT_EQ(append_bytes(change([](Header& h) { h.last_offset_delta = 0; })).error,
             BrokerErrc::invalid_record);
-  EXPECT_EQ(append_bytes(change([](Header& h) { h.records_count = 1, h.last_offset_delta = 0; })).error,
+  EXPECT_EQ(
+      append_bytes(change([](Header& h) { h.records_count = 1, h.last_offset_delta = 0; })).error,
+      BrokerErrc::invalid_record);
+  EXPECT_EQ(
+      append_bytes(change([](Header& h) { h.attributes = kafka::attribute::kControl; })).error,
+      BrokerErrc::invalid_record);
+  EXPECT_EQ(append_bytes(change([](Header& h) { h.producer_id = 1; })).error,
             BrokerErrc::invalid_record);
-  EXPECT_EQ(append_bytes(change([](Header& h) { h.attributes = kafka::attribute::kControl; })).error,
-            BrokerErrc::invalid_record);
-  EXPECT_EQ(append_bytes(change([](Header& h) { h.producer_id = 1; })).error, BrokerErrc::invalid_record);
-  EXPECT_EQ(append_bytes(change([](Header& h) { h.attributes = kafka::attribute::kTransactional; })).error,
+  EXPECT_EQ(append_bytes(change([](Header& h) {
+              h.attributes = kafka::attribute::kTransactional;
+            })).error,
             BrokerErrc::invalid_txn_state);
   EXPECT_EQ(append_bytes(change([](Header& h) { h.attributes = 4; })).error, BrokerErrc::none);
   options_.produce_version = 6;
@@ -162,7 +167,8 @@ TEST_F(LogTest, ARetryOfTheLastFiveBatchesGetsTheOldOffset) {
     EXPECT_EQ(again.error, BrokerErrc::none);
     EXPECT_EQ(again.base_offset, i * 2);
   }
-  EXPECT_EQ(append_sequence(0, 2), BrokerErrc::out_of_order_sequence_number);  // the sixth is forgotten
+  EXPECT_EQ(append_sequence(0, 2),
+            BrokerErrc::out_of_order_sequence_number);  // the sixth is forgotten
   EXPECT_EQ(append_sequence(10, 1), BrokerErrc::out_of_order_sequence_number);  // another batch
   EXPECT_EQ(log_.end_offset(), 12);
 }
@@ -243,7 +249,7 @@ TEST_F(LogTest, KnowsWhereEpochsEnded) {
   append({.values = {"a", "b"}});  // epoch 0: offsets 0, 1
   log_.begin_epoch(2);             // nothing written in 2
   log_.begin_epoch(4);
-  append({});                      // epoch 4: offset 2
+  append({});  // epoch 4: offset 2
   const auto end = [&](std::int32_t epoch) {
     const EpochEnd found = log_.end_of_epoch(epoch);
     return std::pair(found.epoch, found.end_offset);

@@ -19,7 +19,8 @@ using TopicOut = Response::MetadataResponseTopic;
 using PartitionOut = Response::MetadataResponsePartition;
 
 constexpr std::int16_t kFirstVersionWithNullName = 12;
-// READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS as bits of AclOperation.
+// READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS as bits of
+// AclOperation.
 constexpr std::int32_t kAllTopicOperations = 0xdf8;
 constexpr std::int32_t kAllClusterOperations = 0x1f80;
 
@@ -73,8 +74,8 @@ void describe(Request& request, const Topic& topic, bool with_operations, TopicO
   out.partitions = {partitions.data(), partitions.size()};
 }
 
-// A topic that is made on first use is not there yet in this answer: as with a real broker, the client
-// has to ask again.
+// A topic that is made on first use is not there yet in this answer: as with a real broker, the
+// client has to ask again.
 BrokerErrc missing(Request& request, const kafka::MetadataRequest& in, std::string_view name) {
   if (!is_valid_topic_name(name)) return BrokerErrc::invalid_topic_exception;
   if (!in.allow_auto_topic_creation || !request.cluster->config().auto_create_topics) {
@@ -142,7 +143,8 @@ Outcome handle(Request& request, const kafka::MetadataRequest& in, kafka::Metada
     return Outcome::answer;
   }
   const auto topics = request.make<TopicOut>(in.topics.size());
-  for (std::size_t i = 0; i < topics.size(); ++i) answer_topic(request, in, in.topics[i], topics[i]);
+  for (std::size_t i = 0; i < topics.size(); ++i)
+    answer_topic(request, in, in.topics[i], topics[i]);
   out.topics = {topics.data(), topics.size()};
   return Outcome::answer;
 }

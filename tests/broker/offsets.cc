@@ -45,11 +45,16 @@ constexpr std::int16_t kFirstVersionWithEpoch = 4;
 // The first version in which each of the special timestamps has its meaning.
 std::int16_t first_version_of(std::int64_t timestamp) {
   switch (timestamp) {
-    case kMaxTimestamp: return 7;
-    case kEarliestLocal: return 8;
-    case kLatestTiered: return 9;
-    case kEarliestPendingUpload: return 11;
-    default: return 0;
+    case kMaxTimestamp:
+      return 7;
+    case kEarliestLocal:
+      return 8;
+    case kLatestTiered:
+      return 9;
+    case kEarliestPendingUpload:
+      return 11;
+    default:
+      return 0;
   }
 }
 
@@ -59,7 +64,8 @@ void answer_time(const PartitionLog& log, std::int64_t timestamp, bool with_epoc
   } else if (timestamp == kEarliest || timestamp == kEarliestLocal) {
     out.offset = log.start_offset();
   } else if (timestamp == kMaxTimestamp || timestamp >= 0) {
-    const auto found = timestamp >= 0 ? log.offset_for_time(timestamp) : log.offset_of_max_timestamp();
+    const auto found =
+        timestamp >= 0 ? log.offset_for_time(timestamp) : log.offset_of_max_timestamp();
     out.offset = found.first;
     out.timestamp = found.second;
   }
@@ -99,8 +105,10 @@ void answer(Request& request, std::string_view name, const EpochIn& in, EpochOut
 
 }  // namespace
 
-Outcome handle(Request& request, const kafka::ListOffsetsRequest& in, kafka::ListOffsetsResponse& out) {
-  const auto topics = request.make<kafka::ListOffsetsResponse::ListOffsetsTopicResponse>(in.topics.size());
+Outcome handle(Request& request, const kafka::ListOffsetsRequest& in,
+               kafka::ListOffsetsResponse& out) {
+  const auto topics =
+      request.make<kafka::ListOffsetsResponse::ListOffsetsTopicResponse>(in.topics.size());
   for (std::size_t t = 0; t < topics.size(); ++t) {
     const auto partitions = request.make<ListOut>(in.topics[t].partitions.size());
     for (std::size_t p = 0; p < partitions.size(); ++p) {
@@ -115,8 +123,8 @@ Outcome handle(Request& request, const kafka::ListOffsetsRequest& in, kafka::Lis
 
 Outcome handle(Request& request, const kafka::OffsetForLeaderEpochRequest& in,
                kafka::OffsetForLeaderEpochResponse& out) {
-  const auto topics =
-      request.make<kafka::OffsetForLeaderEpochResponse::OffsetForLeaderTopicResult>(in.topics.size());
+  const auto topics = request.make<kafka::OffsetForLeaderEpochResponse::OffsetForLeaderTopicResult>(
+      in.topics.size());
   for (std::size_t t = 0; t < topics.size(); ++t) {
     const auto partitions = request.make<EpochOut>(in.topics[t].partitions.size());
     for (std::size_t p = 0; p < partitions.size(); ++p) {

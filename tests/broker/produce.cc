@@ -46,8 +46,8 @@ AppendResult append(Request& request, Topic* topic, Partition& partition, const 
   options.leader_epoch = partition.leader_epoch;
   options.wall_ms = request.now.wall_ms;
   options.validate_records = request.cluster->config().validate_records;
-  // The frame is the broker's own, so its bytes may be changed; the view of them is const for handlers
-  // that only read.
+  // The frame is the broker's own, so its bytes may be changed; the view of them is const for
+  // handlers that only read.
   const std::span<const std::byte> bytes = in.records.span();
   std::byte* data = const_cast<std::byte*>(bytes.data());
   const FrameRef& frame = request.owns_frame ? request.frame : FrameRef();
@@ -96,12 +96,14 @@ void fill(Request& request, const AppendResult& result, const Partition* partiti
   out.error_code = code(result.error);
   out.base_offset = result.base_offset;
   out.log_append_time_ms = result.log_append_time_ms;
-  out.log_start_offset = partition && result.error == BrokerErrc::none ? partition->log.start_offset() : -1;
-  if (!result.message.empty()) out.error_message = request.keep(result.message);
-  auto errors = request.make<kafka::ProduceResponse::BatchIndexAndErrorMessage>(result.record_errors.size());
+  out.log_start_offset =
+      partition && result.error == BrokerErrc::none ? partition->log.start_offset() : -1;
+  out.error_message = request.keep_message(result.message);
+  auto errors =
+      request.make<kafka::ProduceResponse::BatchIndexAndErrorMessage>(result.record_errors.size());
   for (std::size_t i = 0; i < errors.size(); ++i) {
     errors[i].batch_index = result.record_errors[i].batch_index;
-    errors[i].batch_index_error_message = request.keep(result.record_errors[i].message);
+    errors[i].batch_index_error_message = request.keep_message(result.record_errors[i].message);
   }
   out.record_errors = {errors.data(), errors.size()};
 }
@@ -122,13 +124,14 @@ Outcome handle(Request& request, const kafka::ProduceRequest& in, kafka::Produce
     for (std::size_t p = 0; p < partitions.size(); ++p) {
       const PartitionIn& one = topic_in.partition_data[p];
       Partition* partition = nullptr;
-      const AppendResult result =
-          acks_valid ? produce(request, topic, topic_in, one, in.acks, partition)
-                     : refused(BrokerErrc::invalid_required_acks);
+      const AppendResult result = acks_valid
+                                      ? produce(request, topic, topic_in, one, in.acks, partition)
+                                      : refused(BrokerErrc::invalid_required_acks);
       partitions[p].index = one.index;
       fill(request, result, partition, partitions[p]);
       failed = failed || result.error != BrokerErrc::none;
-      if (result.error == BrokerErrc::not_leader_or_follower && partition && request.version() >= 10) {
+      if (result.error == BrokerErrc::not_leader_or_follower && partition &&
+          request.version() >= 10) {
         hint_leader(request, *partition, partitions[p], nodes);
       }
     }
@@ -144,8 +147,8 @@ Outcome handle(Request& request, const kafka::ProduceRequest& in, kafka::Produce
   return Outcome::answer;
 }
 
-// Without a transactional id the broker gives out a new producer id whatever id and epoch the client
-// sends along (KIP-360): an idempotent producer raises its epoch by itself.
+// Without a transactional id the broker gives out a new producer id whatever id and epoch the
+// client sends along (KIP-360): an idempotent producer raises its epoch by itself.
 Outcome handle(Request& request, const kafka::InitProducerIdRequest& in,
                kafka::InitProducerIdResponse& out) {
   BrokerErrc error = request.injected_whole();

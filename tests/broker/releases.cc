@@ -34,10 +34,14 @@ std::int16_t max_version_of(Release release, std::int16_t api_key) {
   for (const Row& row : kRows) {
     if (row.key != api_key) continue;
     switch (release) {
-      case Release::kafka_2_1: return row.kafka_2_1;
-      case Release::kafka_2_8: return row.kafka_2_8;
-      case Release::kafka_3_9: return row.kafka_3_9;
-      case Release::newest: break;
+      case Release::kafka_2_1:
+        return row.kafka_2_1;
+      case Release::kafka_2_8:
+        return row.kafka_2_8;
+      case Release::kafka_3_9:
+        return row.kafka_3_9;
+      case Release::newest:
+        break;
     }
   }
   return std::numeric_limits<std::int16_t>::max();

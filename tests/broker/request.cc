@@ -14,6 +14,11 @@ wire::Text Request::keep(std::string_view text) {
   return wire::Text(std::string_view(copy, text.size()));
 }
 
+wire::Text Request::keep_message(std::string_view text) {
+  constexpr std::size_t kMaxMessage = 1000;
+  return text.empty() ? wire::Text::null() : keep(text.substr(0, kMaxMessage));
+}
+
 // An injection that looks at topics is counted when one of them occurs, once for each request.
 bool Request::strikes(const std::shared_ptr<Armed>& armed, std::string_view topic,
                       std::int32_t partition) {

@@ -45,13 +45,13 @@ struct OutPiece {
 struct Request {
   KafkaBroker* broker = nullptr;
   KafkaCluster* cluster = nullptr;
-  kafka::RequestHeader header;           // views into the frame
+  kafka::RequestHeader header;  // views into the frame
   std::span<const std::byte> body;
   FrameRef frame;
-  bool owns_frame = false;               // nothing else lies in the frame: it may be kept and patched
-  wire::Arena arena{0};                  // decoded request, and arrays of the response
+  bool owns_frame = false;  // nothing else lies in the frame: it may be kept and patched
+  wire::Arena arena{0};     // decoded request, and arrays of the response
   Now now;
-  void* message = nullptr;               // decoded, in the arena
+  void* message = nullptr;  // decoded, in the arena
   std::unique_ptr<RequestState> state;
   Time deadline = kNever;
   std::int32_t throttle_ms = 0;
@@ -61,10 +61,10 @@ struct Request {
   std::vector<const Armed*> struck;
   std::vector<const Armed*> passed;
 
-  // The records of the response that are passed on by reference: one entry for each records field that
-  // the encoder leaves out, in order.
+  // The records of the response that are passed on by reference: one entry for each records field
+  // that the encoder leaves out, in order.
   std::vector<std::vector<OutPiece>> spliced;
-  std::vector<OutPiece> answer;          // the encoded frame
+  std::vector<OutPiece> answer;  // the encoded frame
 
   std::int16_t version() const { return header.api_version; }
 
@@ -75,9 +75,13 @@ struct Request {
   }
   // A copy of a string that lives as long as the request.
   wire::Text keep(std::string_view text);
+  // The same for a message that may quote the client; null if there is none. Cut where a string of
+  // the protocol could not carry it.
+  wire::Text keep_message(std::string_view text);
 
-  // The error that a test wants to see for this partition (partition kAny: for the topic as a whole), or
-  // for the whole answer. `apply` is set if the request is to be carried out all the same.
+  // The error that a test wants to see for this partition (partition kAny: for the topic as a
+  // whole), or for the whole answer. `apply` is set if the request is to be carried out all the
+  // same.
   kafka::BrokerErrc injected(std::string_view topic, std::int32_t partition, bool* apply = nullptr);
   kafka::BrokerErrc injected_whole(bool* apply = nullptr);
 

@@ -1,6 +1,6 @@
-// Serves an embedded cluster on loopback sockets until it is killed: serve [PORT [NODES [RELEASE]]].
-// Prints the bootstrap servers on one line once it is up. Port 0 picks free ones; RELEASE is 2.1, 2.8, 3.9
-// or newest.
+// Serves an embedded cluster on loopback sockets until it is killed: serve [PORT [NODES
+// [RELEASE]]]. Prints the bootstrap servers on one line once it is up. Port 0 picks free ones;
+// RELEASE is 2.1, 2.8, 3.9 or newest.
 #include <asio/io_context.hpp>
 #include <cstdio>
 #include <cstdlib>

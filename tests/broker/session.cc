@@ -39,7 +39,8 @@ std::span<std::byte> Session::read_space() {
   if (end_ == in_.capacity()) {
     // What the request at hand points into must not move: the rest goes on in another block.
     const std::size_t rest = end_ - begin_;
-    const FrameRef old = std::exchange(in_, broker_.cluster().pool().acquire(std::max(kReadBytes, 2 * rest)));
+    const FrameRef old =
+        std::exchange(in_, broker_.cluster().pool().acquire(std::max(kReadBytes, 2 * rest)));
     std::memcpy(in_.data(), old.data() + begin_, rest);
     begin_ = 0;
     end_ = rest;
@@ -157,7 +158,8 @@ void Session::finish(Outcome outcome, Now now) {
   Duration delay{};
   for (const auto& armed : request_.faults) {
     const auto& struck = request_.struck;
-    if (armed->looks_at_topics() && std::find(struck.begin(), struck.end(), armed.get()) == struck.end()) {
+    if (armed->looks_at_topics() &&
+        std::find(struck.begin(), struck.end(), armed.get()) == struck.end()) {
       continue;
     }
     const Injection& injection = armed->injection;

@@ -16,9 +16,9 @@ namespace tern::broker {
 
 class KafkaBroker;
 
-// One request at a time: the next one is begun when the answer of the one before stands in the queue, so
-// a request that waits holds up all behind it, and while it does the socket is not read. Memory for what
-// was read ahead and for answers that the peer does not take is bounded by that.
+// One request at a time: the next one is begun when the answer of the one before stands in the
+// queue, so a request that waits holds up all behind it, and while it does the socket is not read.
+// Memory for what was read ahead and for answers that the peer does not take is bounded by that.
 class Session final : public Link {
  public:
   Session(KafkaBroker& broker, LinkId id);
@@ -65,7 +65,7 @@ class Session final : public Link {
   bool closed_ = false;
   bool paused_ = false;
 
-  FrameRef in_;             // bytes [begin_, end_) have been read and not yet looked at
+  FrameRef in_;  // bytes [begin_, end_) have been read and not yet looked at
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   bool dedicated_ = false;  // in_ was made for the one frame that is being read, and ends at:

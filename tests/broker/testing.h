@@ -115,7 +115,8 @@ class FakeNetwork final : public Network {
       EXPECT_FALSE(space.empty());
       const std::size_t n = std::min({piece_, space.size(), pipe.to_broker.size()});
       std::memcpy(space.data(), pipe.to_broker.data(), n);
-      pipe.to_broker.erase(pipe.to_broker.begin(), pipe.to_broker.begin() + static_cast<std::ptrdiff_t>(n));
+      pipe.to_broker.erase(pipe.to_broker.begin(),
+                           pipe.to_broker.begin() + static_cast<std::ptrdiff_t>(n));
       pipe.link->on_read(n, now_);
       moved = true;
     }
@@ -266,7 +267,7 @@ struct BatchSpec {
   std::int32_t sequence = -1;
   std::int64_t timestamp_ms = 1000;  // of the first record; one more for each that follows
   std::shared_ptr<const kafka::Codec> codec = nullptr;
-  std::string key = {};              // empty: null
+  std::string key = {};  // empty: null
 };
 
 inline Bytes make_batch(const BatchSpec& spec) {
@@ -309,7 +310,8 @@ struct Produce {
   Produce(const Produce&) = delete;
 };
 
-inline kafka::ProduceResponse::PartitionProduceResponse produce(Client& client, std::string_view topic,
+inline kafka::ProduceResponse::PartitionProduceResponse produce(Client& client,
+                                                                std::string_view topic,
                                                                 std::int32_t partition,
                                                                 const Bytes& batch,
                                                                 std::int16_t version = 9) {
@@ -331,7 +333,8 @@ struct Fetch {
   kafka::FetchRequest::FetchTopic topic;
   kafka::FetchRequest request;
 
-  explicit Fetch(std::string_view name, std::vector<std::int64_t> offsets = {0}, wire::Uuid id = {}) {
+  explicit Fetch(std::string_view name, std::vector<std::int64_t> offsets = {0},
+                 wire::Uuid id = {}) {
     for (const std::int64_t offset : offsets) {
       kafka::FetchRequest::FetchPartition partition;
       partition.partition = static_cast<std::int32_t>(partitions.size());
@@ -352,7 +355,8 @@ struct Fetch {
 inline BrokerErrc err(std::int16_t code) { return static_cast<BrokerErrc>(code); }
 
 // The values of all records in a records field, of complete batches.
-inline std::vector<std::string> values_of(const wire::Records& records, const kafka::Codecs& codecs = {}) {
+inline std::vector<std::string> values_of(const wire::Records& records,
+                                          const kafka::Codecs& codecs = {}) {
   std::vector<std::string> values;
   kafka::Decompressors decompressors(codecs);
   kafka::BatchIterator batches(records.span());
@@ -361,7 +365,8 @@ inline std::vector<std::string> values_of(const wire::Records& records, const ka
     kafka::VectorFrameSink sink;
     kafka::RecordBlock block;
     kafka::RecordsError error;
-    EXPECT_TRUE(kafka::open_batch(batch, decompressors, sink, 1U << 24, block, error)) << error.message();
+    EXPECT_TRUE(kafka::open_batch(batch, decompressors, sink, 1U << 24, block, error))
+        << error.message();
     for (const kafka::RecordView& record : block) values.push_back(record.value.str());
   }
   EXPECT_TRUE(batches.ok()) << batches.error().message();
@@ -370,7 +375,8 @@ inline std::vector<std::string> values_of(const wire::Records& records, const ka
 
 inline std::vector<std::string> log_values(const PartitionLog& log) {
   std::vector<std::string> values;
-  EXPECT_TRUE(log.for_each_record([&](const LogRecord& record) { values.push_back(record.value.str()); }));
+  EXPECT_TRUE(
+      log.for_each_record([&](const LogRecord& record) { values.push_back(record.value.str()); }));
   return values;
 }
 

@@ -27,7 +27,7 @@ using SynonymOut = kafka::DescribeConfigsResponse::DescribeConfigsSynonym;
 
 constexpr std::int8_t kTopicResource = 2;
 constexpr std::int8_t kBrokerResource = 4;
-constexpr std::int8_t kSetOnTopic = 1;   // config sources
+constexpr std::int8_t kSetOnTopic = 1;  // config sources
 constexpr std::int8_t kSetOnBroker = 4;
 constexpr std::int8_t kDefault = 5;
 
@@ -46,9 +46,11 @@ std::string value_of(const KafkaCluster& cluster, const Topic* topic, const Conf
   if (key.name == "retention.bytes" || key.name == "log.retention.bytes") {
     return std::to_string(config.topic_defaults.retention_bytes);
   }
-  if (key.name == "min.insync.replicas") return std::to_string(config.topic_defaults.min_insync_replicas);
+  if (key.name == "min.insync.replicas")
+    return std::to_string(config.topic_defaults.min_insync_replicas);
   if (key.name == "num.partitions") return std::to_string(config.default_partitions);
-  if (key.name == "default.replication.factor") return std::to_string(config.default_replication_factor);
+  if (key.name == "default.replication.factor")
+    return std::to_string(config.default_replication_factor);
   if (key.name == "auto.create.topics.enable") return config.auto_create_topics ? "true" : "false";
   return std::string(key.default_value);
 }
@@ -61,7 +63,8 @@ BrokerErrc read_spec(const CreateIn& in, TopicSpec& spec, std::string& message) 
   std::set<std::size_t> seen;
   for (const auto& assignment : in.assignments) {
     const auto index = static_cast<std::size_t>(assignment.partition_index);
-    if (assignment.partition_index < 0 || index >= spec.assignments.size() || !seen.insert(index).second) {
+    if (assignment.partition_index < 0 || index >= spec.assignments.size() ||
+        !seen.insert(index).second) {
       message = "Partitions of a manual assignment have to be consecutive, from 0 on.";
       return BrokerErrc::invalid_replica_assignment;
     }
@@ -103,7 +106,8 @@ void describe_created(Request& request, const CreateIn& in, bool validate_only, 
   out.configs = {configs.data(), configs.size()};
 }
 
-void create(Request& request, const CreateIn& in, bool duplicate, bool validate_only, CreateOut& out) {
+void create(Request& request, const CreateIn& in, bool duplicate, bool validate_only,
+            CreateOut& out) {
   out.name = in.name;
   std::string message;
   bool apply = false;
@@ -119,7 +123,7 @@ void create(Request& request, const CreateIn& in, bool duplicate, bool validate_
     if (wanted != BrokerErrc::none) error = wanted;
   }
   out.error_code = code(error);
-  out.error_message = message.empty() ? wire::Text::null() : request.keep(message);
+  out.error_message = request.keep_message(message);
   if (error == BrokerErrc::none) {
     describe_created(request, in, validate_only, out);
   }
@@ -150,7 +154,8 @@ void remove(Request& request, wire::Text name, const wire::Uuid& id, DeleteOut& 
     out.error_code = code(BrokerErrc::invalid_request);
     return;
   }
-  const Topic* topic = by_id ? request.cluster->find_topic(id) : request.cluster->find_topic(name.view());
+  const Topic* topic =
+      by_id ? request.cluster->find_topic(id) : request.cluster->find_topic(name.view());
   const std::string known = topic ? topic->name : name.str();
   bool apply = false;
   const BrokerErrc wanted = request.injected(known, kAny, &apply);
@@ -161,7 +166,8 @@ void remove(Request& request, wire::Text name, const wire::Uuid& id, DeleteOut& 
   if (wanted != BrokerErrc::none && !apply) {
     out.error_code = code(wanted);
   } else if (!topic) {
-    out.error_code = code(by_id ? BrokerErrc::unknown_topic_id : BrokerErrc::unknown_topic_or_partition);
+    out.error_code =
+        code(by_id ? BrokerErrc::unknown_topic_id : BrokerErrc::unknown_topic_or_partition);
   } else {
     out.error_code = code(request.cluster->delete_topic(known));
     if (wanted != BrokerErrc::none) out.error_code = code(wanted);
@@ -207,7 +213,7 @@ Outcome handle(Request& request, const kafka::CreatePartitionsRequest& in,
       if (wanted != BrokerErrc::none) error = wanted;
     }
     results[i].error_code = code(error);
-    results[i].error_message = message.empty() ? wire::Text::null() : request.keep(message);
+    results[i].error_message = request.keep_message(message);
   }
   out.results = {results.data(), results.size()};
   return Outcome::answer;
@@ -221,9 +227,9 @@ void fill(Request& request, const DescribeIn& in, bool synonyms, const Topic* to
   std::size_t used = 0;
   for (const ConfigKey& key : keys) {
     const auto& wanted = in.configuration_keys;
-    const bool asked = wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](wire::Text name) {
-                         return name.view() == key.name;
-                       });
+    const bool asked =
+        wanted.empty() || std::any_of(wanted.begin(), wanted.end(),
+                                      [&](wire::Text name) { return name.view() == key.name; });
     if (!asked) continue;
     const bool set = topic && topic->configs.contains(std::string(key.name));
     ConfigOut& config = configs[used++];
@@ -255,7 +261,8 @@ BrokerErrc describe(Request& request, const DescribeIn& in, bool synonyms, Descr
     fill(request, in, synonyms, topic, topic_config_keys(), out);
     return BrokerErrc::none;
   }
-  // A broker tells its own settings only, by its number; the empty name stands for the cluster's defaults.
+  // A broker tells its own settings only, by its number; the empty name stands for the cluster's
+  // defaults.
   const bool own = in.resource_name.view() == std::to_string(request.broker->id());
   if (in.resource_type != kBrokerResource || (!own && !in.resource_name.empty())) {
     return BrokerErrc::invalid_request;
@@ -272,7 +279,8 @@ Outcome handle(Request& request, const kafka::DescribeConfigsRequest& in,
   for (std::size_t i = 0; i < results.size(); ++i) {
     results[i].resource_type = in.resources[i].resource_type;
     results[i].resource_name = in.resources[i].resource_name;
-    results[i].error_code = code(describe(request, in.resources[i], in.include_synonyms, results[i]));
+    results[i].error_code =
+        code(describe(request, in.resources[i], in.include_synonyms, results[i]));
     results[i].error_message = wire::Text::null();
   }
   out.results = {results.data(), results.size()};

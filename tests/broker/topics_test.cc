@@ -53,7 +53,8 @@ TEST_F(TopicTest, Creates) {
   EXPECT_EQ(cluster().find_partition("t", 2)->leader, 3);
   bool told = false;
   for (const auto& one : result.configs) {
-    if (one.name.view() == "max.message.bytes") told = one.value.view() == "1234" && one.config_source == 1;
+    if (one.name.view() == "max.message.bytes")
+      told = one.value.view() == "1234" && one.config_source == 1;
   }
   EXPECT_TRUE(told);
   EXPECT_EQ(err(create(topic, true)->topics[0].error_code), BrokerErrc::topic_already_exists);
@@ -73,7 +74,8 @@ TEST_F(TopicTest, RefusesToCreate) {
   EXPECT_EQ(created(std::string(250, 'a'), 1, 1), BrokerErrc::invalid_topic_exception);
   EXPECT_EQ(created(std::string(249, 'a'), 1, 1), BrokerErrc::none);
   EXPECT_EQ(created("x.y", 1, 1), BrokerErrc::none);
-  EXPECT_EQ(created("x_y", 1, 1), BrokerErrc::invalid_topic_exception);  // their metrics would collide
+  EXPECT_EQ(created("x_y", 1, 1),
+            BrokerErrc::invalid_topic_exception);  // their metrics would collide
 }
 
 TEST_F(TopicTest, RefusesConfigs) {
@@ -93,6 +95,20 @@ TEST_F(TopicTest, RefusesConfigs) {
   EXPECT_EQ(with("message.timestamp.type", "Whenever"), BrokerErrc::invalid_config);
   EXPECT_EQ(with("no.such.thing", "1"), BrokerErrc::invalid_config);
   EXPECT_EQ(with("retention.ms", wire::Text::null()), BrokerErrc::invalid_config);
+}
+
+TEST_F(TopicTest, AMessageThatQuotesTheClientStillFits) {
+  const std::string name(32000, 'n');
+  const std::string value(32000, 'v');
+  const kafka::CreateTopicsRequest::CreatableTopicConfig config{name, value};
+  CreateTopic topic;
+  topic.name = "t";
+  topic.num_partitions = topic.replication_factor = -1;
+  topic.configs = {&config, 1};
+  const auto reply = create(topic);
+  ASSERT_EQ(reply->topics.size(), 1U);
+  EXPECT_EQ(err(reply->topics[0].error_code), BrokerErrc::invalid_config);
+  EXPECT_FALSE(reply->topics[0].error_message.empty());
 }
 
 TEST_F(TopicTest, Assignments) {
@@ -165,7 +181,8 @@ TEST_F(TopicTest, AddsPartitions) {
     kafka::CreatePartitionsRequest::CreatePartitionsTopic topic;
     topic.name = name;
     topic.count = total;
-    topic.assignments = wire::Array<kafka::CreatePartitionsRequest::CreatePartitionsAssignment>::null();
+    topic.assignments =
+        wire::Array<kafka::CreatePartitionsRequest::CreatePartitionsAssignment>::null();
     kafka::CreatePartitionsRequest request;
     request.topics = {&topic, 1};
     request.validate_only = validate_only;
@@ -186,7 +203,8 @@ TEST_F(TopicTest, DescribesConfigs) {
     kafka::DescribeConfigsRequest::DescribeConfigsResource resource;
     resource.resource_type = type;
     resource.resource_name = name;
-    resource.configuration_keys = keys.empty() ? wire::Array<wire::Text>::null() : wire::Array<wire::Text>(keys);
+    resource.configuration_keys =
+        keys.empty() ? wire::Array<wire::Text>::null() : wire::Array<wire::Text>(keys);
     kafka::DescribeConfigsRequest request;
     request.resources = {&resource, 1};
     request.include_synonyms = true;

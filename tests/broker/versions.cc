@@ -40,7 +40,8 @@ BrokerErrc check(Request& request, const kafka::ApiVersionsRequest& in) {
   const bool wrong_cluster =
       !in.cluster_id.is_null() && in.cluster_id.view() != request.cluster->config().cluster_id;
   const bool wrong_node = in.node_id != -1 && in.node_id != request.broker->id();
-  if (request.version() >= 5 && (wrong_cluster || wrong_node)) return BrokerErrc::rebootstrap_required;
+  if (request.version() >= 5 && (wrong_cluster || wrong_node))
+    return BrokerErrc::rebootstrap_required;
   return BrokerErrc::none;
 }
 
@@ -73,7 +74,8 @@ void list_features(Request& request, Response& out) {
 
 }  // namespace
 
-Outcome handle(Request& request, const kafka::ApiVersionsRequest& in, kafka::ApiVersionsResponse& out) {
+Outcome handle(Request& request, const kafka::ApiVersionsRequest& in,
+               kafka::ApiVersionsResponse& out) {
   const BrokerErrc error = check(request, in);
   out.error_code = code(error);
   if (error != BrokerErrc::none) return Outcome::answer;
@@ -83,8 +85,8 @@ Outcome handle(Request& request, const kafka::ApiVersionsRequest& in, kafka::Api
     const kafka::VersionRange range = offered(*request.cluster, handler);
     if (range.empty()) continue;
     keys[used] = {handler.api.key, range.min, range.max};
-    // Produce is offered from version 0 on although 0 to 2 are refused: real brokers do so too, for old
-    // clients that look at this number to learn about compression.
+    // Produce is offered from version 0 on although 0 to 2 are refused: real brokers do so too, for
+    // old clients that look at this number to learn about compression.
     if (handler.api.key == kafka::kProduceApi.key) keys[used].min_version = 0;
     ++used;
   }
@@ -101,7 +103,8 @@ Outcome handle(Request& request, const kafka::FindCoordinatorRequest& in,
   const Node* self = request.cluster->find_node(request.broker->id());
   const bool found = error == BrokerErrc::none;
   const std::int32_t id = found ? self->id : -1;
-  const std::string_view host = found ? std::string_view(self->advertised.host) : std::string_view();
+  const std::string_view host =
+      found ? std::string_view(self->advertised.host) : std::string_view();
   const std::int32_t port = found ? self->advertised.port : -1;
   if (request.version() < 4) {
     out.error_code = code(error);
