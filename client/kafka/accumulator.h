@@ -44,6 +44,7 @@ struct PartitionQueue {
   bool listed = false;         // in its lane's ready list
   Time retry_at{};             // not tried again before
   int failures = 0;            // in a row
+  Failure last_failure;        // of them
 };
 
 // A handler whose type is forgotten, for records that wait for their topic.

@@ -39,7 +39,8 @@ void Engine::step(Now now) {
     if (parts_[i]) parts_[i]->step(now);
   }
   std::erase(parts_, nullptr);
-  removed_.clear();
+  // Taken out first: what a part owns may remove another one as it goes.
+  const std::vector<std::shared_ptr<Part>> gone = std::exchange(removed_, {});
   for (int round = 0; !dirty_.empty(); ++round) {
     if (round == kMaxRounds) return network_.wake();
     std::swap(dirty_, working_);
@@ -63,6 +64,15 @@ void Engine::run_completions() {
     if (part) part->run_completions();
   }
   if (!completions_.empty()) network_.wake();
+}
+
+void Engine::discard_completions() {
+  // Each taken out first: destroying a handler may destroy producers, consumers, other handlers.
+  const std::deque<Completion<>> completions = std::exchange(completions_, {});
+  const std::vector<std::shared_ptr<Part>> parts = std::exchange(parts_, {});
+  for (const std::shared_ptr<Part>& part : parts) {
+    if (part) part->discard_completions();
+  }
 }
 
 void Engine::post(Inlet::Call call) {

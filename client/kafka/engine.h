@@ -36,6 +36,8 @@ class Part {
   virtual void cancel(std::uint64_t id) = 0;
   // The engine is being closed: fail everything with ClientErrc::closed now.
   virtual void shut_down(const Failure& why, Now now) = 0;
+  // After shut_down(), in place of run_completions(): destroys the handlers it would have called.
+  virtual void discard_completions() {}
 };
 
 class Engine final : public Machine {
@@ -48,6 +50,9 @@ class Engine final : public Machine {
   void step(Now now) override;
   Time next_deadline() const override;
   void run_completions() override;
+
+  // After close(), when nobody can be told any more: destroys all handlers uncalled.
+  void discard_completions();
 
   // From any thread: runs `call` in the next step.
   void post(Inlet::Call call);

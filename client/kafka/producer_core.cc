@@ -10,7 +10,8 @@ namespace {
 Failure delivery_timed_out(const Batch& batch, const ProducerConfig& config) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.delivery_timeout);
   std::string text = "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
-  if (batch.last_failure) text += "; last try: " + batch.last_failure.message();
+  const Failure& last = batch.last_failure ? batch.last_failure : batch.queue->last_failure;
+  if (last) text += "; last try: " + last.message();
   return Failure(make_error_code(ClientErrc::timed_out), std::move(text));
 }
 
@@ -87,11 +88,9 @@ void ProducerCore::flush(Completion<Failure> done, std::uint64_t id) {
     // In the same queue as the reports, so that it comes after them.
     Done last;
     last.then = std::move(done);
-    if (engine_.holds(*this)) {
-      done_.push_back(std::move(last));
-      return engine_.wake();
-    }
-    return engine_.complete(std::move(last.then), Failure());
+    if (done_.empty()) return engine_.complete(std::move(last.then), Failure());
+    done_.push_back(std::move(last));
+    return engine_.wake();
   }
   flushes_.push_back({std::move(done), id, accumulator_.newest_order()});
   engine_.wake();
@@ -247,16 +246,18 @@ void ProducerCore::step(Now now) {
 void ProducerCore::expire_batches(Now now) {
   if (deadline_after(accumulator_.oldest().first, config_.delivery_timeout) > now.mono) return;
   for (Batch* batch : accumulator_.expired(now.mono - config_.delivery_timeout)) {
-    const auto certainty = batch->in_flight || batch->maybe_written ? ClientErrc::maybe_written
-                                                                    : ClientErrc::not_written;
-    const Failure cause = delivery_timed_out(*batch, config_);
-    if (!batch->in_flight) {
-      fail(*batch, certainty, cause, now);
-      continue;
-    }
-    report(*batch, -1, -1, make_error_code(certainty), cause);
-    batch->reported = true;
+    give_up(*batch, delivery_timed_out(*batch, config_), now);
   }
+}
+
+// Reports a batch as lost. One that is on its way keeps its bytes until it has landed.
+void ProducerCore::give_up(Batch& batch, const Failure& why, Now now) {
+  const bool on_its_way = batch.in_flight && !withdraw(batch);
+  const auto certainty =
+      on_its_way || batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written;
+  if (!on_its_way) return fail(batch, certainty, why, now);
+  report(batch, -1, -1, make_error_code(certainty), why);
+  batch.reported = true;
 }
 
 void ProducerCore::finish_waiters() {
@@ -312,16 +313,7 @@ void ProducerCore::shut_down(const Failure& why, Now now) {
   if (started_) engine_.cluster().remove_listener(*this);
   retry_waiting_sends(now);
   accumulator_.for_each_topic([&](ProducerTopic& topic) { fail_pending(topic, why); });
-  for (Batch* batch : accumulator_.expired(kNever)) {
-    const auto certainty = batch->in_flight || batch->maybe_written ? ClientErrc::maybe_written
-                                                                    : ClientErrc::not_written;
-    if (batch->in_flight) {
-      report(*batch, -1, -1, make_error_code(certainty), why);
-      batch->reported = true;
-    } else {
-      fail(*batch, certainty, why, now);
-    }
-  }
+  for (Batch* batch : accumulator_.expired(kNever)) give_up(*batch, why, now);
   for (Waiter& waiter : space_waiters_) {
     if (waiter.done) engine_.complete(std::move(waiter.done), Failure(ClientErrc::closed));
   }

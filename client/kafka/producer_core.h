@@ -67,6 +67,7 @@ class ProducerCore final : public Part,
   void step(Now now) override;
   void run_completions() override;
   void shut_down(const Failure& why, Now now) override;
+  void discard_completions() override;
   void on_cluster_changed(Now now) override;
 
  private:
@@ -105,6 +106,7 @@ class ProducerCore final : public Part,
   void fail_pending(ProducerTopic& topic, const Failure& why);
   void expire_pending(Now now);
   void expire_batches(Now now);
+  void give_up(Batch& batch, const Failure& why, Now now);
   void retry_waiting_sends(Now now);
   void finish_waiters();
   void set_timer(Now now);
@@ -132,6 +134,7 @@ class ProducerCore final : public Part,
   void on_partition_answer(Batch& batch, const ProduceResponse::PartitionProduceResponse& answer,
                            Now now);
   void on_call_failed(ProduceCall& call, const Failure& why, bool maybe_sent, Now now);
+  bool withdraw(Batch& batch);
   void landed(Batch& batch);
   void succeed(Batch& batch, std::int64_t base_offset, std::int64_t log_append_time_ms, Now now);
   void fail(Batch& batch, ClientErrc certainty, const Failure& cause, Now now);
@@ -197,6 +200,7 @@ class ProduceCall final : public Call {
 
   Lane* lane = nullptr;
   std::vector<Batch*> batches;  // null once answered
+  bool encoded = false;         // on its way, or soon; batches cannot be taken back any more
 
  private:
   ProducerCore* owner_;

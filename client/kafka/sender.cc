@@ -48,15 +48,19 @@ class ScratchSink final : public ChunkSink {
 
 std::int16_t ProduceCall::max_version() const {
   const bool all_ids = std::all_of(batches.begin(), batches.end(), [](const Batch* batch) {
-    return !batch->queue->topic->cluster_topic->id.is_zero();
+    return !batch || !batch->queue->topic->cluster_topic->id.is_zero();
   });
   return all_ids ? api().negotiable().max : std::int16_t{kFirstTopicIdVersion - 1};
 }
 
 Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
                             const std::string& client_id, Outgoing& out) {
+  encoded = true;
+  std::erase(batches, nullptr);  // withdrawn
+  if (batches.empty()) return Failure(std::make_error_code(std::errc::operation_canceled));
+  // By name: addresses would differ from run to run.
   std::stable_sort(batches.begin(), batches.end(), [](const Batch* a, const Batch* b) {
-    return a->queue->topic < b->queue->topic;
+    return a->queue->topic != b->queue->topic && a->queue->topic->name < b->queue->topic->name;
   });
   topics_.clear();
   partitions_.clear();
@@ -112,7 +116,21 @@ ProduceCall& ProducerCore::take_call() {
   }
   ProduceCall& call = *spare_calls_.back();
   spare_calls_.pop_back();
+  call.encoded = false;
   return call;
+}
+
+// Takes a batch back out of a request that still waits for its connection; false if it has left.
+bool ProducerCore::withdraw(Batch& batch) {
+  for (const auto& call : calls_) {
+    if (call->encoded) continue;
+    const auto found = std::find(call->batches.begin(), call->batches.end(), &batch);
+    if (found == call->batches.end()) continue;
+    *found = nullptr;
+    landed(batch);
+    return true;
+  }
+  return false;
 }
 
 void ProducerCore::end_call(ProduceCall& call) {
@@ -439,6 +457,7 @@ void ProducerCore::retry(Batch& batch, const Failure& why, bool maybe_written, b
   if (Observer* observer = engine_.observer()) observer->on_batch_retried(describe(batch), why);
   PartitionQueue& queue = *batch.queue;
   ++queue.failures;
+  queue.last_failure = why;
   queue.retry_at =
       at_once ? now.mono
               : deadline_after(now.mono, backoff_for(queue.failures, engine_.config(), engine_.random()));
@@ -582,7 +601,7 @@ void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdRespon
     producer_id_retry_at_ = deadline_after(now.mono, producer_id_backoff_.next(engine_.random()));
     if (fatal) {
       for (Batch* batch : accumulator_.expired(kNever)) {
-        if (!batch->in_flight) fail(*batch, ClientErrc::not_written, failure, now);
+        if (!batch->in_flight) give_up(*batch, failure, now);
       }
     }
     engine_.wake();
