@@ -54,8 +54,12 @@ class FacadeRun {
     begin();
     run_until([] { return false; }, setup_.fault_period);
     rig_.heal();
-    const bool sent =
-        run_until([this] { return producing_ == 0 && ledger_.pending() <= polls_; }, patience_);
+    const bool sent = run_until(
+        [this] {
+          take_futures();
+          return producing_ == 0 && ledger_.pending() <= polls_;
+        },
+        patience_);
     if (!sent) stuck("the producer is not done");
     run_until([] { return false; }, seconds(16));  // strays
     if (!run_until([this] { return caught_up(); }, seconds(60)))
