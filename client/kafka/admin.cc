@@ -131,14 +131,14 @@ AdminCore::Outcome take_description(const MetadataResponse& reply, ClusterDescri
 
 Admin::Admin(const Client& client)
     : state_(client.state()), core_(std::make_shared<AdminCore>(state_->engine())) {
-  state_->run([state = state_, core = core_] { core->start(); });
+  state_->run([core = core_] { core->start(); });
 }
 
 Admin::~Admin() {
   if (!core_) return;
-  state_->run([state = state_, core = core_] {
+  state_->run([&engine = state_->engine(), core = std::move(core_)] {
     core->shut_down(Failure(make_error_code(ClientErrc::closed), "the admin was destroyed"),
-                    state->engine().now());
+                    engine.now());
   });
 }
 

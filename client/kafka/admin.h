@@ -34,7 +34,7 @@ struct NewTopic {
   std::string name;
   std::int32_t partitions = -1;          // -1: the broker's default (1 where brokers have none)
   std::int16_t replication_factor = -1;  // -1: the broker's default (1 where brokers have none)
-  std::vector<std::pair<std::string, std::string>> configs;  // "retention.ms", "60000"
+  std::vector<std::pair<std::string, std::string>> configs = {};  // "retention.ms", "60000"
 };
 
 struct TopicResult {

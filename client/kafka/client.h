@@ -12,7 +12,10 @@
 //
 // Lifetime: producers, consumers and admins keep what they need of the client alive; the io_context has
 // to outlive all of them. The destructors neither block nor call user code; operations that are still
-// waiting end with ClientErrc::closed. A client does not survive fork().
+// waiting end with ClientErrc::closed, their handlers run on the executor. If the io_context is
+// destroyed first, handlers that are left are destroyed uncalled, as those of Asio's own operations,
+// and what they own (a coroutine's frame, with clients and producers in it) goes with them. A client
+// does not survive fork().
 //
 // Errors: a config that cannot be used makes the constructor throw std::system_error with
 // ClientErrc::invalid_config and a sentence that names the field; check(config) tells without throwing.
@@ -54,7 +57,7 @@ class ClientState : public net::Canceller {
   std::uint64_t next_seed() { return seed_ + 0x9e3779b97f4a7c15u * ++seeds_given_; }
 
   // Runs `call` on the executor: now if this is it, else in the engine's next step. `call` must not run
-  // user code.
+  // user code, and not own this object: it may wait in there for ever. It never outlives the engine.
   virtual void run(Completion<> call) = 0;
 
  protected:

@@ -35,8 +35,8 @@ Consumer::~Consumer() { let_go(); }
 Consumer& Consumer::operator=(Consumer&& other) noexcept {
   if (this != &other) {
     let_go();
-    state_ = std::move(other.state_);
     core_ = std::move(other.core_);
+    state_ = std::move(other.state_);
   }
   return *this;
 }

@@ -10,24 +10,26 @@ Producer::Producer(const Client& client, ProducerConfig config) : state_(client.
     throw std::system_error(failure.code, failure.message());
   }
   core_ = std::make_shared<ProducerCore>(engine, std::move(config), state_->next_seed());
-  state_->run([state = state_, core = core_] { core->start(); });
+  state_->run([core = core_] { core->start(); });
 }
 
 Producer::~Producer() { give_up(); }
 
 Producer& Producer::operator=(Producer&& other) noexcept {
-  give_up();
-  state_ = std::move(other.state_);
-  core_ = std::move(other.core_);
+  if (this != &other) {
+    give_up();
+    core_ = std::move(other.core_);
+    state_ = std::move(other.state_);
+  }
   return *this;
 }
 
 void Producer::give_up() {
   if (!core_) return;
   core_->accumulator().stop();
-  state_->run([state = state_, core = core_] {
+  state_->run([&engine = state_->engine(), core = std::move(core_)] {
     core->shut_down(Failure(make_error_code(ClientErrc::closed), "the producer was destroyed"),
-                    state->engine().now());
+                    engine.now());
   });
 }
 

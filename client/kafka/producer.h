@@ -143,14 +143,16 @@ class Producer {
  private:
   template <class Token>
   static constexpr bool may_wait() {
-    using Result = asio::async_result<std::decay_t<Token>, void(std::error_code, Delivery)>;
-    if constexpr (requires { typename Result::return_type; }) {
-      using Return = typename Result::return_type;
-      return !std::is_void_v<Return> && !is_future<Return>::value;
-    } else {
-      return true;  // a token that starts when it is awaited
-    }
+    // What the token makes of the call: nothing, a future, or something to be awaited. Not
+    // async_result<>::return_type, which adapters like as_tuple do not have.
+    using Return = decltype(asio::async_initiate<Token, void(std::error_code, Delivery)>(
+        std::declval<AnyStart>(), std::declval<std::remove_reference_t<Token>&>()));
+    return !std::is_void_v<Return> && !is_future<Return>::value;
   }
+  struct AnyStart {
+    template <class Handler>
+    void operator()(Handler&&) {}
+  };
   template <class T>
   struct is_future : std::false_type {};
   template <class T>
