@@ -11,6 +11,8 @@ namespace {
 // What a request has beside its batches, generously: so much less may one batch be.
 constexpr std::size_t kRequestOverhead = 1024;
 constexpr std::size_t kFirstCapacity = 512;
+// What a batch takes beside its bytes: itself and the first block of handlers.
+constexpr std::size_t kBatchOverhead = 4096;
 
 std::size_t pending_size(const Record& record) {
   std::size_t size = sizeof(PendingRecord) + record.key.size() + record.value.size();
@@ -109,14 +111,30 @@ Batch* Accumulator::make_room(ProducerTopic& topic, std::int32_t partition, cons
     seal(*batch);
   }
   const std::size_t size = record_size(record_body_size(record, 0, 0));
-  if (kBatchHeaderSize + size > config_.max_request_bytes - std::min(kRequestOverhead, config_.max_request_bytes) ||
-      kBatchHeaderSize + size > config_.buffer_bytes) {
+  if (never_fits(kBatchHeaderSize + size)) {
     error = make_error_code(ClientErrc::record_too_large);
     return nullptr;
   }
   batch = open_batch(topic, partition, size, timestamp_ms);
   if (!batch) error = make_error_code(ClientErrc::queue_full);
   return batch;
+}
+
+// Not in a request, or not even in a buffer that is empty otherwise.
+bool Accumulator::never_fits(std::size_t bytes) const {
+  return bytes + kRequestOverhead > config_.max_request_bytes ||
+         bytes + kBatchOverhead > config_.buffer_bytes;
+}
+
+// A batch that was opened for a record which was then refused.
+void Accumulator::drop_empty(Batch& batch) {
+  batch.queue->topic->partitions[static_cast<std::size_t>(batch.queue->partition)].batch = nullptr;
+  batch.list->remove(&batch);
+  unlink(batch);
+  pool_.release(std::exchange(batch.buffer, {}));
+  pool_.refund(sizeof(Batch));
+  batch = Batch();
+  free_batches_.push_back(&batch);
 }
 
 bool Accumulator::grow(Batch& batch, std::size_t size) {
@@ -156,6 +174,11 @@ Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition, std
   batch->base_timestamp = batch->max_timestamp = timestamp_ms;
   batch->queue = open.queue.get();
   batch->opened = network_.now().mono;
+  if (since_ < batch->opened) {
+    batch->opened = since_;
+    batch->early = true;
+    ++early_;
+  }
   batch->order = next_order_;
   next_order_ += kOrderStep;
   batch->older = youngest_;
@@ -182,8 +205,8 @@ void Accumulator::seal(Batch& batch) {
 PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& record,
                                            std::int64_t timestamp_ms, std::error_code& error) {
   const std::size_t size = pending_size(record);
-  if (kBatchHeaderSize + record_size(record_body_size(record, 0, 0)) + kRequestOverhead >
-      config_.max_request_bytes) {
+  if (never_fits(kBatchHeaderSize + record_size(record_body_size(record, 0, 0))) ||
+      size + kBatchOverhead > config_.buffer_bytes) {
     error = make_error_code(ClientErrc::record_too_large);
     return nullptr;
   }
@@ -213,21 +236,24 @@ PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& r
   return &topic.pending.back();
 }
 
-std::error_code Accumulator::append_accepted(ProducerTopic& topic, const Record& record,
-                                             PendingRecord& pending) {
-  std::lock_guard lock(mutex_);
-  beyond_ = true;
-  std::error_code error;
-  if (pending.awaited.done) {
-    error = append_locked(topic, record, record.timestamp_ms, std::move(pending.awaited),
-                          pending.handler_id);
-  } else if (pending.handler) {
-    error = append_locked(topic, record, record.timestamp_ms, std::move(pending.handler), 0);
-  } else {
-    error = append_locked(topic, record, record.timestamp_ms, NoHandler(), 0);
+std::error_code Accumulator::append_accepted(ProducerTopic& topic, PendingRecord& pending) {
+  std::vector<Header> headers;
+  for (const auto& [key, value] : pending.headers) {
+    headers.push_back({key, value.first ? wire::Bytes::null() : wire::Bytes(value.second)});
   }
-  beyond_ = false;
-  return error;
+  const Record record{.key = pending.key_null ? wire::Bytes::null() : wire::Bytes(pending.key),
+                      .value = pending.value_null ? wire::Bytes::null() : wire::Bytes(pending.value),
+                      .headers = headers,
+                      .timestamp_ms = pending.timestamp_ms,
+                      .partition = pending.partition};
+  if (pending.awaited.done) {
+    return append_locked(topic, record, record.timestamp_ms, std::move(pending.awaited),
+                         pending.handler_id);
+  }
+  if (pending.handler) {
+    return append_locked(topic, record, record.timestamp_ms, std::move(pending.handler), 0);
+  }
+  return append_locked(topic, record, record.timestamp_ms, NoHandler(), 0);
 }
 
 void Accumulator::adopt_handler(PendingRecord& pending, HandlerList& list) {
@@ -253,20 +279,28 @@ std::vector<std::pair<std::string_view, ProducerTopic*>> Accumulator::topics_sna
   return all;
 }
 
-void Accumulator::set_partitions(ProducerTopic& topic, std::size_t count) {
+void Accumulator::set_partitions(ProducerTopic& topic, const std::vector<bool>& has_leader,
+                                 std::vector<Refused>& refused) {
   std::lock_guard lock(mutex_);
-  while (topic.partitions.size() < count) {
+  while (topic.partitions.size() < has_leader.size()) {
     ProducerTopic::Open open;
     open.queue = std::make_unique<PartitionQueue>();
     open.queue->topic = &topic;
     open.queue->partition = static_cast<std::int32_t>(topic.partitions.size());
     topic.partitions.push_back(std::move(open));
   }
-}
-
-void Accumulator::set_has_leader(ProducerTopic& topic, std::int32_t partition, bool has_leader) {
-  std::lock_guard lock(mutex_);
-  topic.partitions[static_cast<std::size_t>(partition)].has_leader = has_leader;
+  for (std::size_t i = 0; i < has_leader.size(); ++i) topic.partitions[i].has_leader = has_leader[i];
+  beyond_ = true;
+  pending_records_ -= topic.pending.size();
+  for (PendingRecord& pending : topic.pending) {
+    pool_.refund(pending.charged);
+    since_ = pending.since;
+    const std::error_code error = append_accepted(topic, pending);
+    if (error) refused.push_back({std::move(pending), error});
+  }
+  topic.pending.clear();
+  since_ = kNever;
+  beyond_ = false;
 }
 
 std::deque<PendingRecord> Accumulator::take_pending(ProducerTopic& topic) {
@@ -275,14 +309,22 @@ std::deque<PendingRecord> Accumulator::take_pending(ProducerTopic& topic) {
   return std::exchange(topic.pending, {});
 }
 
-Time Accumulator::oldest_pending() {
+std::pair<Time, std::uint64_t> Accumulator::oldest_pending() {
   std::lock_guard lock(mutex_);
-  Time oldest = kNever;
+  std::pair<Time, std::uint64_t> oldest{kNever, UINT64_MAX};
   if (pending_records_ == 0) return oldest;
   for (auto& [name, topic] : topics_) {
-    if (!topic->pending.empty()) oldest = std::min(oldest, topic->pending.front().since);
+    if (topic->pending.empty()) continue;
+    oldest.first = std::min(oldest.first, topic->pending.front().since);
+    oldest.second = std::min(oldest.second, topic->pending.front().order);
   }
   return oldest;
+}
+
+std::pair<Time, std::uint64_t> Accumulator::oldest_pending(const ProducerTopic& topic) {
+  std::lock_guard lock(mutex_);
+  if (topic.pending.empty()) return {kNever, UINT64_MAX};
+  return {topic.pending.front().since, topic.pending.front().order};
 }
 
 // -------------------------------------------------------------------------------------- for the sender
@@ -309,7 +351,13 @@ Time Accumulator::next_linger() const {
 std::pair<Time, std::uint64_t> Accumulator::oldest() const {
   std::lock_guard lock(mutex_);
   if (!oldest_) return {kNever, UINT64_MAX};
-  return {oldest_->opened, oldest_->order};
+  Time opened = oldest_->opened;
+  if (early_ != 0) {
+    for (const Batch* batch = oldest_; batch; batch = batch->younger) {
+      opened = std::min(opened, batch->opened);
+    }
+  }
+  return {opened, oldest_->order};
 }
 
 std::uint64_t Accumulator::newest_order() const {
@@ -320,7 +368,11 @@ std::uint64_t Accumulator::newest_order() const {
 std::vector<Batch*> Accumulator::expired(Time time) {
   std::lock_guard lock(mutex_);
   std::vector<Batch*> out;
-  for (Batch* batch = oldest_; batch && batch->opened <= time; batch = batch->younger) {
+  for (Batch* batch = oldest_; batch; batch = batch->younger) {
+    if (batch->opened > time) {
+      if (early_ == 0) break;
+      continue;
+    }
     ProducerTopic::Open& open =
         batch->queue->topic->partitions[static_cast<std::size_t>(batch->queue->partition)];
     if (open.batch == batch) seal(*batch);
@@ -332,6 +384,11 @@ std::vector<Batch*> Accumulator::expired(Time time) {
 
 void Accumulator::retire(Batch& batch) {
   std::lock_guard lock(mutex_);
+  unlink(batch);
+}
+
+void Accumulator::unlink(Batch& batch) {
+  if (std::exchange(batch.early, false)) --early_;
   (batch.older ? batch.older->younger : oldest_) = batch.younger;
   (batch.younger ? batch.younger->older : youngest_) = batch.older;
   batch.older = batch.younger = nullptr;
@@ -354,7 +411,9 @@ Batch* Accumulator::new_batch_after(Batch& batch) {
   Batch* made = new Batch;
   made->queue = batch.queue;
   made->opened = batch.opened;
+  made->early = batch.early;
   std::lock_guard lock(mutex_);
+  if (made->early) ++early_;
   batch.order_room /= 2;
   made->order_room = batch.order_room;
   made->order = batch.order + batch.order_room;

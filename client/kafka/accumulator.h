@@ -126,17 +126,22 @@ class Accumulator {
   void for_each_topic(F&& f) {
     for (auto& [name, topic] : topics_snapshot()) f(*topic);
   }
-  // Makes room for partitions that have become known, and appends what was waiting for that.
-  void set_partitions(ProducerTopic& topic, std::size_t count);
-  void set_has_leader(ProducerTopic& topic, std::int32_t partition, bool has_leader);
+  // Makes room for partitions that have become known, and appends what was waiting for that, before
+  // any other thread can append something younger. What no partition takes comes back in `refused`.
+  // `has_leader`: one for each partition.
+  struct Refused {
+    PendingRecord record;
+    std::error_code error;
+  };
+  void set_partitions(ProducerTopic& topic, const std::vector<bool>& has_leader,
+                      std::vector<Refused>& refused);
   // Takes out the records that wait for the topic; their memory counts until refunded.
   std::deque<PendingRecord> take_pending(ProducerTopic& topic);
-  // Appends one of them, whatever the limit says, even after stop(): it was accepted before. Its handler
-  // is moved from only on success.
-  std::error_code append_accepted(ProducerTopic& topic, const Record& record, PendingRecord& pending);
   void adopt_handler(PendingRecord& pending, HandlerList& list);
-  // When the oldest record that waits for a topic came; kNever: none does.
-  Time oldest_pending();
+  // When the oldest record that waits for a topic (for this one) came, and its number; {kNever, max}:
+  // none does.
+  std::pair<Time, std::uint64_t> oldest_pending();
+  std::pair<Time, std::uint64_t> oldest_pending(const ProducerTopic& topic);
 
   // Closes full batches and moves them to `out`; then those open for longer than linger, or all if
   // `all`. `overdue_home(queue)` gives the list where an old one is to stay open because it cannot be
@@ -173,6 +178,12 @@ class Accumulator {
   // A batch of the partition with room for the record: the open one, grown if need be, or a new one.
   Batch* make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
                    std::int64_t timestamp_ms, std::error_code& error);
+  // Appends one that was accepted before, whatever the limit says, even after stop(). Its handler is
+  // moved from only on success.
+  std::error_code append_accepted(ProducerTopic& topic, PendingRecord& pending);
+  bool never_fits(std::size_t bytes) const;
+  void drop_empty(Batch& batch);
+  void unlink(Batch& batch);
   bool grow(Batch& batch, std::size_t size);
   Batch* open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
                     std::int64_t timestamp_ms);
@@ -192,6 +203,8 @@ class Accumulator {
   Random random_;
   bool stopped_ = false;
   bool beyond_ = false;  // while what was accepted before is appended
+  Time since_ = kNever;  // when that was
+  std::size_t early_ = 0;  // batches with records that are older than the batch
   bool wake_ = false;  // a step is needed once the lock is released
   std::map<std::string, std::unique_ptr<ProducerTopic>, std::less<>> topics_;
   std::vector<ProducerTopic*> new_topics_;
@@ -246,6 +259,7 @@ std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& r
   }
   if constexpr (kHandler) {
     if (!batch->handlers.reserve(sizeof(std::remove_cvref_t<F>), pool_, beyond_)) [[unlikely]] {
+      if (batch->count == 0) drop_empty(*batch);
       return make_error_code(ClientErrc::queue_full);
     }
     batch->handlers.add(std::forward<F>(handler), batch->count, timestamp_ms, id);

@@ -177,6 +177,7 @@ struct Batch {
   HandlerList handlers;
   PartitionQueue* queue = nullptr;
   Time opened{};                 // when its first record came
+  bool early = false;            // ... which was before the batch was made
 
   // Sending.
   Compression compression = Compression::none;

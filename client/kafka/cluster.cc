@@ -11,6 +11,7 @@ namespace {
 // Leader epochs in older answers may be stale (KAFKA-9212).
 constexpr std::int16_t kFirstReliableEpochs = 9;
 constexpr std::int16_t kFirstAutoCreateFlag = 4;
+constexpr std::size_t kMaxTopicName = 249;
 
 }  // namespace
 
@@ -39,6 +40,12 @@ Topic& Cluster::want(std::string_view name, Now now) {
     found = topics_.emplace(topic->name, std::move(topic)).first;
   }
   Topic& topic = *found->second;
+  if (name.empty() || name.size() > kMaxTopicName) {
+    // Asking for it would only spoil the answer about others.
+    topic.answered = true;
+    topic.error = BrokerErrc::invalid_topic_exception;
+    return topic;
+  }
   if (!std::exchange(topic.wanted, true)) {
     if (refreshing_) {
       refresh_again_ = true;

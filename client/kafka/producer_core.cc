@@ -7,6 +7,12 @@
 namespace tern::kafka {
 namespace {
 
+// Nothing that is sent there will ever arrive, the brokers say.
+bool is_hopeless(const Topic& topic) {
+  return topic.partitions.empty() && topic.answered && topic.error != BrokerErrc::none &&
+         !is_retriable(topic.error);
+}
+
 Failure delivery_timed_out(const Batch& batch, const ProducerConfig& config) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.delivery_timeout);
   std::string text = "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
@@ -144,45 +150,27 @@ void ProducerCore::refresh_topic(ProducerTopic& topic, Now now) {
   Topic* known = topic.cluster_topic;
   if (!known) return;
   if (known->partitions.empty()) {
-    if (known->answered && known->error != BrokerErrc::none && !is_retriable(known->error)) {
+    if (is_hopeless(*known)) {
       const std::error_code code = make_error_code(known->error);
       fail_pending(topic, Failure(code, "topic \"" + topic.name + "\": " + code.message()));
     }
     return;
   }
-  accumulator_.set_partitions(topic, known->partitions.size());
+  std::vector<bool> has_leader;
+  for (const PartitionInfo& partition : known->partitions) has_leader.push_back(partition.leader >= 0);
+  const std::uint64_t waited = accumulator_.oldest_pending(topic).second;
+  std::vector<Accumulator::Refused> refused;
+  accumulator_.set_partitions(topic, has_leader, refused);
   for (std::size_t i = 0; i < known->partitions.size(); ++i) {
-    PartitionQueue& queue = *topic.partitions[i].queue;
-    const bool has_leader = known->partitions[i].leader >= 0;
-    if (has_leader != topic.partitions[i].has_leader) {
-      accumulator_.set_has_leader(topic, queue.partition, has_leader);
-    }
-    assign_lane(queue, now);
+    assign_lane(*topic.partitions[i].queue, now);
   }
-  append_resolved(topic, now);
-}
-
-// Records that came before their topic was known go where they would have gone.
-void ProducerCore::append_resolved(ProducerTopic& topic, Now now) {
-  if (topic.pending.empty()) return;
-  for (PendingRecord& pending : accumulator_.take_pending(topic)) {
-    std::vector<Header> headers;
-    for (const auto& [key, value] : pending.headers) {
-      headers.push_back({key, value.first ? wire::Bytes::null() : wire::Bytes(value.second)});
-    }
-    const Record record{.key = pending.key_null ? wire::Bytes::null() : wire::Bytes(pending.key),
-                        .value = pending.value_null ? wire::Bytes::null() : wire::Bytes(pending.value),
-                        .headers = headers,
-                        .timestamp_ms = pending.timestamp_ms,
-                        .partition = pending.partition};
-    accumulator_.pool().refund(pending.charged);
-    const std::error_code error = accumulator_.append_accepted(topic, record, pending);
-    if (error) {
-      report_pending(pending, topic, make_error_code(ClientErrc::not_written), Failure(error));
-    }
+  for (Accumulator::Refused& each : refused) {
+    report_pending(each.record, topic, make_error_code(ClientErrc::not_written), Failure(each.error));
   }
-  for (Waiter& flush : flushes_) flush.up_to = accumulator_.newest_order();
-  static_cast<void>(now);
+  // What waited before the flush is in batches with higher numbers now.
+  for (Waiter& flush : flushes_) {
+    if (waited <= flush.up_to) flush.up_to = accumulator_.newest_order();
+  }
 }
 
 void ProducerCore::fail_pending(ProducerTopic& topic, const Failure& why) {
@@ -193,12 +181,13 @@ void ProducerCore::fail_pending(ProducerTopic& topic, const Failure& why) {
 }
 
 void ProducerCore::expire_pending(Now now) {
+  if (accumulator_.oldest_pending().first == kNever) return;
   const Duration patience = std::min(config_.metadata_timeout, config_.delivery_timeout);
-  if (deadline_after(accumulator_.oldest_pending(), patience) > now.mono) return;
   accumulator_.for_each_topic([&](ProducerTopic& topic) {
-    if (topic.pending.empty() || deadline_after(topic.pending.front().since, patience) > now.mono) {
-      return;
-    }
+    const Time oldest = accumulator_.oldest_pending(topic).first;
+    if (oldest == kNever) return;
+    if (topic.cluster_topic && is_hopeless(*topic.cluster_topic)) return refresh_topic(topic, now);
+    if (deadline_after(oldest, patience) > now.mono) return;
     const Topic* known = topic.cluster_topic;
     std::string text = "topic \"" + topic.name + "\": no partitions known within metadata_timeout";
     std::error_code code = make_error_code(ClientErrc::timed_out);
@@ -262,10 +251,10 @@ void ProducerCore::give_up(Batch& batch, const Failure& why, Now now) {
 
 void ProducerCore::finish_waiters() {
   const std::uint64_t oldest = accumulator_.oldest().second;
-  const bool none_pending = accumulator_.oldest_pending() == kNever;
+  const std::uint64_t oldest_pending = accumulator_.oldest_pending().second;
   while (!flushes_.empty()) {
     Waiter& flush = flushes_.front();
-    if (flush.done && (oldest <= flush.up_to || !none_pending)) break;
+    if (flush.done && (oldest <= flush.up_to || oldest_pending <= flush.up_to)) break;
     if (flush.done) {
       Done done;
       done.then = std::move(flush.done);
@@ -294,7 +283,7 @@ void ProducerCore::set_timer(Now now) {
   if (closed_) return timer_.cancel();
   Time next = std::min(accumulator_.next_linger(), close_deadline_);
   next = std::min(next, deadline_after(accumulator_.oldest().first, config_.delivery_timeout));
-  next = std::min(next, deadline_after(accumulator_.oldest_pending(),
+  next = std::min(next, deadline_after(accumulator_.oldest_pending().first,
                                        std::min(config_.metadata_timeout, config_.delivery_timeout)));
   for (const PartitionQueue* queue : delayed_) next = std::min(next, queue->retry_at);
   if (!waiting_sends_.empty()) {

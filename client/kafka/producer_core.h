@@ -102,7 +102,6 @@ class ProducerCore final : public Part,
 
   // producer_core.cc: what comes in, what goes out to the user.
   void refresh_topic(ProducerTopic& topic, Now now);
-  void append_resolved(ProducerTopic& topic, Now now);
   void fail_pending(ProducerTopic& topic, const Failure& why);
   void expire_pending(Now now);
   void expire_batches(Now now);
