@@ -196,9 +196,15 @@ TEST_F(OneNode, TopicsAreMadeGrownDescribedAndDeleted) {
   });
   ASSERT_EQ(grown.size(), 1U);
   EXPECT_FALSE(grown[0].error) << grown[0].message;
-  const auto described = tern.wait([&](auto token, Diagnostics* diagnostics) {
-    return admin.async_describe_topics({topic, topic + "-not"}, token, diagnostics);
-  });
+  // Each node learns of the change in its own time, and any of them may be asked.
+  kafka::ClusterDescription described;
+  for (int tries = 0; tries < 100; ++tries) {
+    described = tern.wait([&](auto token, Diagnostics* diagnostics) {
+      return admin.async_describe_topics({topic, topic + "-not"}, token, diagnostics);
+    });
+    if (described.topics.size() == 2 && described.topics[0].partitions.size() == 5) break;
+    std::this_thread::sleep_for(50ms);
+  }
   ASSERT_EQ(described.topics.size(), 2U);
   EXPECT_EQ(described.topics[0].partitions.size(), 5U);
   EXPECT_EQ(described.topics[1].error, kafka::BrokerErrc::unknown_topic_or_partition);
