@@ -32,11 +32,40 @@ bool outcome_of(std::error_code error, Outcome& outcome) {
   return true;
 }
 
+// Tells the trace what the engine does.
+class TraceObserver final : public kafka::Observer {
+ public:
+  TraceObserver(World& world, std::string host) : world_(world), host_(std::move(host)) {}
+  void on_disconnected(const Connection& c, Stage, const Failure& why) override {
+    world_.trace("%s: broker %d (%s) disconnected: %s", host_.c_str(), c.node_id,
+                 kafka::to_string(c.role), why.message().c_str());
+  }
+  void on_response(const Request& r) override {
+    world_.trace("%s: broker %d answers %s", host_.c_str(), r.connection.node_id, r.api);
+  }
+  void on_batch_delivered(const Batch& b) override { batch("delivered", b, Failure()); }
+  void on_batch_retried(const Batch& b, const Failure& why) override { batch("retried", b, why); }
+  void on_batch_failed(const Batch& b, const Failure& why) override { batch("failed", b, why); }
+  void on_trouble(std::string_view what, const Failure& why) override {
+    world_.trace("%s: trouble with %s: %s", host_.c_str(), std::string(what).c_str(),
+                 why.message().c_str());
+  }
+
+ private:
+  void batch(const char* what, const Batch& b, const Failure& why) {
+    world_.trace("%s: batch of partition %d, %zu records, try %d, %s: %s", host_.c_str(),
+                 b.partition, b.records, b.attempts, what, why ? why.message().c_str() : "");
+  }
+  World& world_;
+  const std::string host_;
+};
+
 }  // namespace
 
 EngineHost::EngineHost(KafkaRig& rig, const std::string& host, kafka::ClientConfig config)
     : net(rig.fabric, host) {
   if (const Failure wrong = kafka::check(config)) rig.world.violation("config: " + wrong.message());
+  if (rig.world.tracing()) config.observer = std::make_shared<TraceObserver>(rig.world, host);
   engine = std::make_unique<kafka::Engine>(net, std::move(config), rig.world.seed());
   net.attach(*engine);
 }
@@ -176,8 +205,9 @@ void ProducerActor::burst() {
   if (plan_.close_early && sent_.size() > plan_.records / 2) {
     return close(rng_.chance(0.5) ? Duration(0) : rng_.log_between(milliseconds(1), seconds(10)));
   }
-  const Duration mean = plan_.period * 13 / static_cast<std::int64_t>(plan_.records);
-  rig_.world.after(rng_.exponential(mean, 20 * mean), [this] { burst(); });
+  const Duration mean = std::min<Duration>(
+      plan_.period * 13 / static_cast<std::int64_t>(plan_.records), plan_.period / 4);
+  rig_.world.after(rng_.exponential(mean, 4 * mean), [this] { burst(); });
 }
 
 void ProducerActor::send_one() {

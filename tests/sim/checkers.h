@@ -91,8 +91,8 @@ struct Stored {
 
 struct ProduceRules {
   bool exactly_once = true;  // else duplicates are allowed, as without idempotence
-  bool ordered = true;       // by partition; with duplicates only first appearances count
-  bool may_lose = false;     // acks = 0, or a log that was cut back: "ok" does not promise anything
+  bool ordered = true;  // by partition; with duplicates only first appearances of acknowledged ones
+  bool may_lose = false;  // acks = 0, or a log that was cut back: "ok" does not promise anything
 };
 
 // "lost-write": acknowledged, but not in the log. "duplicate": in the log twice. "dishonest": said

@@ -146,6 +146,12 @@ KafkaRig::KafkaRig(const Options& options)
       plan_(options.broker),
       rng_(world.make_rng("brokers")) {
   world.set_trace(options.trace);
+  if (options.trace) {
+    cluster.on_request([this](const broker::RequestInfo& r) {
+      world.trace("broker %d gets request %d v%d of %.*s, %zu bytes", r.node, r.api_key,
+                  r.api_version, static_cast<int>(r.client_id.size()), r.client_id.data(), r.bytes);
+    });
+  }
   for (int id = 1; id <= options.brokers; ++id) {
     nodes_.emplace_back(*this, id);
     const std::error_code error = nodes_.back().broker.start();
@@ -332,6 +338,9 @@ std::vector<Stored> KafkaRig::stored(const std::string& topic, Problems* problem
     const auto partition = static_cast<std::int32_t>(i);
     const bool readable = found->partitions[i].log.for_each_record([&](const broker::LogRecord& r) {
       if (r.control) return;
+      world.trace("log %d:%lld record %lld, producer id %lld epoch %d sequence %d", partition,
+                  static_cast<long long>(r.offset), static_cast<long long>(id_of(r.headers)),
+                  static_cast<long long>(r.producer_id), r.producer_epoch, r.sequence);
       all.push_back(
           {id_of(r.headers), partition, r.offset, checksum_of(r.key, r.value, r.headers)});
     });

@@ -138,7 +138,6 @@ void Fabric::heal() {
   FaultPlan calm;
   calm.latency = plan_.latency;
   calm.read_max = plan_.read_max;
-  calm.buffer_bytes = plan_.buffer_bytes;
   calm.eager_read_space = plan_.eager_read_space;
   calm.burst = plan_.burst;
   plan_ = calm;

@@ -45,8 +45,8 @@ class Fabric final : private World::Target {
   void count(Fault fault) { ++counts_[fault]; }
 
   // Ends all faults: paths open, silent connections are cut or speak again, nothing new is drawn.
-  // What was cut stays cut. Reads still come in pieces, which is no fault; writes do not, so
-  // that a large answer gets through in time.
+  // What was cut stays cut. Reads still come in pieces, which is no fault; buffers and
+  // writes get large, so that a large answer comes within its time.
   void heal();
 
   // Faults by hand, for tests and scenarios. Hosts by name.

@@ -46,7 +46,10 @@ class Run {
     if (!setup_.created_by_use) rig_.cluster.create_topic(kScenarioTopic, setup_.topic);
     if (options_.plant) options_.plant(rig_);
     ProducerActor::Plan plan = ProducerActor::Plan::draw(rng_, setup_.fault_period);
-    if (!options_.faults) plan.close_early = false;
+    if (!options_.faults) {
+      plan.close_early = false;
+      plan.cancel_p = 0;
+    }
     kafka::ProducerConfig producer_config = ProducerActor::draw_config(rng_);
     producer_host_.emplace(rig_, "producer", rig_.client_config(rng_));
     patience_ = producer_config.delivery_timeout + kCalm;
