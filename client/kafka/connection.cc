@@ -103,7 +103,7 @@ void Connection::close(const Failure& why, Now now) {
   if (state_ == State::closed) {
     retry_at_ = now.mono;
     fail_all(why, now);
-    return;
+    return arm_timer();
   }
   if (state_ == State::closing) return;
   state_ = State::closing;
@@ -487,6 +487,8 @@ void Connection::on_closed(Stage stage, std::error_code why, Now now) {
   }
   fail_all(failure ? failure : Failure(make_error_code(ClientErrc::closed)), now);
   if (!queued_.empty()) mark();
+  // That of the attempt goes: with the client closed it would still keep an executor from ending.
+  arm_timer();
 }
 
 void Connection::fail_all(const Failure& why, Now now) {
