@@ -194,7 +194,7 @@ TEST(FacadeErrors, WrongConfigNamesTheField) {
   expect_refused("acks", producer_with([](ProducerConfig& c) { c.acks = Acks::leader; }));
   expect_refused("prefetch_bytes", [&] {
     ConsumerConfig config;
-    config.prefetch_bytes = 1;
+    config.prefetch_bytes = 0;
     Consumer consumer(client, config);
   });
 }

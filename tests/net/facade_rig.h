@@ -37,7 +37,7 @@ class Brokers {
     network_->attach(*kafka_);
     on_thread([this](broker::EmbeddedKafka& kafka) {
       EXPECT_FALSE(kafka.start());
-      bootstrap_ = kafka.bootstrap_servers();
+      for (const Endpoint& each : kafka.endpoints()) bootstrap_.push_back(to_string(each));
     });
   }
   ~Brokers() {
@@ -64,10 +64,9 @@ class Brokers {
       EXPECT_EQ(kafka.cluster().create_topic(name, spec), BrokerErrc::none);
     });
   }
-  const std::string& bootstrap() const { return bootstrap_; }
   ClientConfig config() const {
     ClientConfig config;
-    config.bootstrap = {bootstrap_};
+    config.bootstrap = bootstrap_;
     return config;
   }
 
@@ -75,7 +74,7 @@ class Brokers {
   net::Runtime runtime_;
   std::unique_ptr<net::AsioNetwork> network_;
   std::unique_ptr<broker::EmbeddedKafka> kafka_;
-  std::string bootstrap_;
+  std::vector<std::string> bootstrap_;
 };
 
 // Turns the context until `done()`; false, with a failed test, if that takes for ever.
@@ -145,7 +144,7 @@ class Counting {
   Ended<Result>* ended_;
 };
 template <class Result>
-Counting<Result> into(Ended<Result>& ended) {
+inline Counting<Result> into(Ended<Result>& ended) {
   return Counting<Result>(ended);
 }
 
