@@ -18,11 +18,16 @@ namespace {
 thread_local std::uint64_t allocations = 0;  // of this thread
 thread_local std::int64_t held_bytes = 0;    // allocated less freed, on this thread
 
-void* counted(std::size_t size) {
+void* counted_or_null(std::size_t size) {
   void* p = std::malloc(size);
-  if (p == nullptr) throw std::bad_alloc();
+  if (p == nullptr) return nullptr;
   ++allocations;
   held_bytes += static_cast<std::int64_t>(malloc_usable_size(p));
+  return p;
+}
+void* counted(std::size_t size) {
+  void* p = counted_or_null(size);
+  if (p == nullptr) throw std::bad_alloc();
   return p;
 }
 void uncounted(void* p) {
@@ -35,6 +40,11 @@ void uncounted(void* p) {
 
 void* operator new(std::size_t size) { return counted(size); }
 void* operator new[](std::size_t size) { return counted(size); }
+// AddressSanitizer's own of these would not come by here.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return counted_or_null(size);
+}
 void operator delete(void* p) noexcept { uncounted(p); }
 void operator delete[](void* p) noexcept { uncounted(p); }
 void operator delete(void* p, std::size_t) noexcept { uncounted(p); }
