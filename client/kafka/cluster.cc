@@ -236,8 +236,9 @@ Connection* Cluster::connection(std::int32_t node_id, Role role) {
   return found == brokers_.end() ? nullptr : &connect(found->second, node_id, role);
 }
 
-// A ready connection with the least to do, else a random broker that is not known to be down.
-Connection* Cluster::pick_broker() {
+// A ready connection with the least to do, else a random broker that is not known to be down; with
+// `down`, a random one that is.
+Connection* Cluster::pick_broker(bool down) {
   constexpr auto kControl = static_cast<std::size_t>(Role::control);
   Connection* best = nullptr;
   for (auto& [id, broker] : brokers_) {
@@ -250,7 +251,8 @@ Connection* Cluster::pick_broker() {
   std::int32_t pick = -1;
   for (auto& [id, broker] : brokers_) {
     const Connection* connection = broker.connections[kControl].get();
-    if (!broker.current || (connection && connection->is_down())) continue;
+    if (!broker.current || (connection && connection->is_down() != down)) continue;
+    if (!connection && down) continue;
     if (engine_.random().below(++seen) == 0) pick = id;
   }
   return seen == 0 ? nullptr : &connect(brokers_.at(pick), pick, Role::control);
@@ -270,7 +272,10 @@ Connection& Cluster::pick_bootstrap() {
 
 Connection& Cluster::any_connection() {
   if (!use_bootstrap_) {
-    if (Connection* connection = pick_broker()) return *connection;
+    if (Connection* connection = pick_broker(/*down=*/false)) return *connection;
+    // The bootstrap servers may be gone for good while a broker has come back: neither is left out.
+    Connection* connection = engine_.random().below(2) == 0 ? pick_broker(/*down=*/true) : nullptr;
+    if (connection) return *connection;
   }
   return pick_bootstrap();
 }

@@ -100,7 +100,7 @@ class Cluster {
   bool take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version, Now now);
   void notify(Now now);
   Connection& connect(Broker& broker, std::int32_t node_id, Role role);
-  Connection* pick_broker();
+  Connection* pick_broker(bool down);
   Connection& pick_bootstrap();
 
   Engine& engine_;

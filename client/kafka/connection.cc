@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "client/kafka/engine.h"
 #include "protocol/kafka/errors.h"
@@ -117,9 +118,11 @@ void Connection::set_endpoint(const Endpoint& endpoint, Now now) {
   if (endpoint == endpoint_) return;
   endpoint_ = endpoint;
   if (state_ == State::closed) {
+    backoff_.reset();
     retry_at_ = now.mono;
     return;
   }
+  moved_ = true;
   close(Failure(std::make_error_code(std::errc::connection_aborted),
                 name() + ": the broker has moved to " + to_string(endpoint)),
         now);
@@ -144,7 +147,7 @@ void Connection::on_open(Now now) {
 void Connection::negotiate(std::int16_t version, Now now) {
   const ApiVersionsRequest request{.client_software_name = "tern", .client_software_version = "0.1.0"};
   Writing writing{take_spare(), nullptr, true};
-  const std::int32_t correlation = next_correlation_++;
+  const std::int32_t correlation = take_correlation();
   const Failure failure = encode_request(request, version, correlation, engine_.config().client_id,
                                          writing.request);
   if (failure) return close(failure, now);
@@ -213,14 +216,13 @@ void Connection::dispatch_one(Call& call, Now now) {
                 false, now);
   }
   Writing writing{take_spare(), &call, call.has_response()};
-  const std::int32_t correlation = next_correlation_++;
+  const std::int32_t correlation = take_correlation();
   const Failure failure =
       call.encode(version, correlation, engine_.config().client_id, writing.request);
   if (failure) {
     spare_.push_back(std::move(writing.request));
     return call.on_failure(failure, false, now);
   }
-  next_correlation_ &= 0x7fffffff;
   const Duration asked = call.response_timeout();
   const Duration timeout = asked > Duration::zero() ? asked : engine_.config().request_timeout;
   if (call.has_response()) {
@@ -230,6 +232,12 @@ void Connection::dispatch_one(Call& call, Now now) {
   writing_.push_back(std::move(writing));
   last_used_ = now.mono;
   engine_.network().want_write(link_);
+}
+
+std::int32_t Connection::take_correlation() {
+  const std::int32_t next = next_correlation_;
+  next_correlation_ = next == std::numeric_limits<std::int32_t>::max() ? 0 : next + 1;
+  return next;
 }
 
 void Connection::add_pieces(const Writing& writing, BufferList& out) const {
@@ -406,6 +414,12 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
                    "an answer with correlation id " + std::to_string(correlation) + " came, " + expected,
                    now);
   }
+  const auto unwritten = std::count_if(writing_.begin(), writing_.end(),
+                                       [](const Writing& writing) { return writing.has_response; });
+  if (in_flight_.size() <= static_cast<std::size_t>(unwritten)) {
+    // Ending the call now would free bytes that the network still reads.
+    return violate(ClientErrc::protocol_violation, "a request was answered before it was sent", now);
+  }
   const InFlight flight = in_flight_.front();
   if (!skip_response_header_tags(reader, flight.api->key, flight.version)) {
     return violate(ClientErrc::protocol_violation, "response header: " + reader.error().message(), now);
@@ -472,7 +486,9 @@ void Connection::on_closed(Stage stage, std::error_code why, Now now) {
   give_up_at_ = kNever;
   retry_at_ = now.mono;
   // A broker that closes a connection nobody uses has done nothing wrong.
-  if (!closed_for_idleness_ && (!was_ready || in_use)) {
+  if (std::exchange(moved_, false)) {
+    backoff_.reset();  // what failed at the old address says nothing of the new one
+  } else if (!closed_for_idleness_ && (!was_ready || in_use)) {
     retry_at_ = deadline_after(now.mono, backoff_.next(engine_.random()));
   }
   frame_ = {};

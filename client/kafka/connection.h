@@ -129,6 +129,7 @@ class Connection final : public Link {
   void on_timer(Now now);
   void arm_timer();
   Outgoing take_spare();
+  std::int32_t take_correlation();
 
   Engine& engine_;
   const std::int32_t node_id_;
@@ -144,6 +145,7 @@ class Connection final : public Link {
   Time last_used_{};
   Failure close_reason_;
   bool closed_for_idleness_ = false;
+  bool moved_ = false;  // closed to go to another address
   BrokerVersions versions_;
   std::int16_t versions_version_;  // of ApiVersions, to be tried
   std::int32_t next_correlation_ = 0;

@@ -54,6 +54,14 @@ void Engine::step(Now now) {
 Time Engine::next_deadline() const { return timers_.next(); }
 
 void Engine::run_completions() {
+  // A handler that throws ends this call: what is left needs another one.
+  struct WakeUnlessDone {
+    Network& network;
+    bool done = false;
+    ~WakeUnlessDone() {
+      if (!done) network.wake();
+    }
+  } guard{network_};
   for (std::size_t left = completions_.size(); left > 0; --left) {
     Completion<> handler = std::move(completions_.front());
     completions_.pop_front();
@@ -63,7 +71,7 @@ void Engine::run_completions() {
     const std::shared_ptr<Part> part = parts_[i];
     if (part) part->run_completions();
   }
-  if (!completions_.empty()) network_.wake();
+  guard.done = completions_.empty();
 }
 
 void Engine::discard_completions() {

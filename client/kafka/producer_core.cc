@@ -416,6 +416,8 @@ bool ProducerCore::tell(Done& done) {
 }
 
 void ProducerCore::run_completions() {
+  // The handlers' memory comes free only here, which somebody may be waiting for.
+  if (!done_.empty() && !(space_waiters_.empty() && waiting_sends_.empty())) engine_.wake();
   // What completes meanwhile waits for the next call, so that a handler that sends cannot starve others.
   for (std::size_t left = done_.size(); left > 0; --left) {
     while (tell(done_.front())) {

@@ -249,7 +249,7 @@ TEST_F(ProducerFlow, SpaceTakenByHandlersIsToldToo) {
   while (!producer().send("t", empty, "small")) {
   }
   producer().wait_space("space");
-  EXPECT_TRUE(producer().wait_for("space", seconds(10)));
+  EXPECT_TRUE(producer().wait_for("space", milliseconds(60)));
   producer().await_send("t", empty, "awaited");
   EXPECT_TRUE(producer().wait_for("awaited", seconds(10)));
 }
