@@ -1,5 +1,6 @@
-// What the pure code under the hot path costs: CRC-32C, varints, building and reading record batches,
-// the envelopes around them. Items are records (or numbers); the counter shows time for one.
+// What the pure code under the hot path costs: CRC-32C, varints, building and reading record
+// batches, the envelopes around them. Items are records (or numbers); the counter shows time for
+// one.
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -116,8 +117,8 @@ void batch_read(benchmark::State& state) {
         return;
       }
       for (const RecordView& record : block) {
-        sum += static_cast<std::uint64_t>(record.offset + record.timestamp_ms) +
-               record.key.size() + record.value.size() + record.headers.size();
+        sum += static_cast<std::uint64_t>(record.offset + record.timestamp_ms) + record.key.size() +
+               record.value.size() + record.headers.size();
       }
     }
   }

@@ -7,8 +7,8 @@
 //                 [--topic T] [--batch BYTES] [--fill BYTES]
 //
 // With one partition a request carries one batch of --batch bytes. With P partitions every record
-// goes to a random one, and a request carries all partitions' batches once --fill bytes lie in them.
-// Speaks Produce v7 with acks=1, so it also runs against a real broker (which must lead all
+// goes to a random one, and a request carries all partitions' batches once --fill bytes lie in
+// them. Speaks Produce v7 with acks=1, so it also runs against a real broker (which must lead all
 // partitions of the topic and accept --batch bytes).
 #include <algorithm>
 #include <cstdint>
@@ -34,8 +34,7 @@ class FloorProducer {
       : socket_(socket), topic_(std::move(topic)), batches_(partitions) {}
 
   void run(std::int64_t records, const Payloads& payloads, std::size_t size, std::size_t batch);
-  void run_many(std::int64_t records, const Payloads& payloads, std::size_t size,
-                std::size_t fill);
+  void run_many(std::int64_t records, const Payloads& payloads, std::size_t size, std::size_t fill);
 
  private:
   static constexpr int kMaxInFlight = 5;
@@ -150,8 +149,8 @@ void FloorProducer::run_many(std::int64_t records, const Payloads& payloads, std
   std::size_t held = 0;
   for (std::int64_t i = 0; i < records; ++i) {
     Batch& batch = batches_[dice.roll()];
-    char* const at = put_record(batch.at, batch.count, 0,
-                                payloads[static_cast<std::uint64_t>(i)].data(), size);
+    char* const at =
+        put_record(batch.at, batch.count, 0, payloads[static_cast<std::uint64_t>(i)].data(), size);
     held += static_cast<std::size_t>(at - batch.at);
     batch.at = at;
     ++batch.count;

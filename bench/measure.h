@@ -154,9 +154,9 @@ inline void report(const char* client, std::int64_t records, const Clock& from, 
       "{\"client\":\"%s\",\"records\":%lld,\"wall_s\":%.4f,\"user_s\":%.4f,\"sys_s\":%.4f,"
       "\"cpu_s\":%.4f,\"cpu_s_per_million\":%.5f,\"records_per_s\":%.0f,\"syscalls\":%lld,"
       "\"syscalls_per_thousand\":%.4f,\"max_rss_kib\":%ld}\n",
-      client, static_cast<long long>(records), wall, user, sys, user + sys,
-      (user + sys) * 1e6 / n, n / wall, static_cast<long long>(syscalls),
-      static_cast<double>(syscalls) * 1e3 / n, peak_rss_kib(to.max_rss_kib));
+      client, static_cast<long long>(records), wall, user, sys, user + sys, (user + sys) * 1e6 / n,
+      n / wall, static_cast<long long>(syscalls), static_cast<double>(syscalls) * 1e3 / n,
+      peak_rss_kib(to.max_rss_kib));
   std::fflush(stdout);
 }
 
@@ -172,8 +172,8 @@ class BlockingSocket {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* found = nullptr;
-    if (getaddrinfo(host_port.substr(0, colon).c_str(), host_port.substr(colon + 1).c_str(),
-                    &hints, &found) != 0) {
+    if (getaddrinfo(host_port.substr(0, colon).c_str(), host_port.substr(colon + 1).c_str(), &hints,
+                    &found) != 0) {
       die("getaddrinfo");
     }
     for (addrinfo* a = found; a != nullptr && fd_ < 0; a = a->ai_next) {

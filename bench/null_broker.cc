@@ -270,13 +270,20 @@ void Connection::serve() {
 
 bool Connection::answer(const Request& request) {
   switch (request.key) {
-    case 0: return produce(request);
-    case 1: return fetch(request);
-    case 2: return list_offsets(request);
-    case 3: return metadata(request);
-    case 10: return find_coordinator(request);
-    case 18: return api_versions(request);
-    case 22: return init_producer_id(request);
+    case 0:
+      return produce(request);
+    case 1:
+      return fetch(request);
+    case 2:
+      return list_offsets(request);
+    case 3:
+      return metadata(request);
+    case 10:
+      return find_coordinator(request);
+    case 18:
+      return api_versions(request);
+    case 22:
+      return init_producer_id(request);
     default:
       std::fprintf(stderr, "api key %d is not served\n", request.key);
       return false;
@@ -454,8 +461,7 @@ bool Connection::fetch(const Request& request) {
     }
   }
   if (in_.failed()) return false;
-  const std::int64_t end =
-      settings.limit > 0 ? settings.limit : std::int64_t{1} << 50;
+  const std::int64_t end = settings.limit > 0 ? settings.limit : std::int64_t{1} << 50;
   for (auto& topic : topics) {
     for (Wanted& wanted : topic.second) {
       if (wanted.offset < end) ready.push_back(&wanted);

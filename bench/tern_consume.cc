@@ -1,9 +1,11 @@
 // tern's consume rows of bench/compare, through its public headers.
 //
-//   tern_consume --broker HOST:PORT --records N [--size BYTES] [--partitions P] [--each batch|record]
+//   tern_consume --broker HOST:PORT --records N [--size BYTES] [--partitions P] [--each
+//   batch|record]
 //
-// --each record iterates over Records as most programs will; --each batch (the default) goes batch by
-// batch, the way the header recommends where every nanosecond counts. Every field is read either way.
+// --each record iterates over Records as most programs will; --each batch (the default) goes batch
+// by batch, the way the header recommends where every nanosecond counts. Every field is read either
+// way.
 #include <asio/io_context.hpp>
 #include <cstdint>
 #include <cstdio>

@@ -54,8 +54,8 @@ inline T get(const char* at) {
 
 // Zigzag varint of a number that fits in 32 bits, which is all a record needs.
 inline char* put_varint(char* at, std::int32_t value) {
-  std::uint32_t bits = (static_cast<std::uint32_t>(value) << 1) ^
-                       static_cast<std::uint32_t>(value >> 31);
+  std::uint32_t bits =
+      (static_cast<std::uint32_t>(value) << 1) ^ static_cast<std::uint32_t>(value >> 31);
   while (bits >= 0x80) {
     *at++ = static_cast<char>(bits | 0x80);
     bits >>= 7;
@@ -78,8 +78,8 @@ inline const char* get_varint(const char* at, std::int64_t& value) {
 }
 
 inline std::size_t varint_size(std::int32_t value) {
-  const std::uint32_t bits = (static_cast<std::uint32_t>(value) << 1) ^
-                             static_cast<std::uint32_t>(value >> 31);
+  const std::uint32_t bits =
+      (static_cast<std::uint32_t>(value) << 1) ^ static_cast<std::uint32_t>(value >> 31);
   return (static_cast<std::size_t>(std::bit_width(bits | 1)) + 6) / 7;
 }
 
@@ -190,12 +190,14 @@ class Crc32c {
   }
 
   // Keeps 256 bytes as four remainders-in-progress: each 128-bit lane is carried over a distance by
-  // two carry-less products, and the last 64 bytes that remain are summed as a message of their own.
+  // two carry-less products, and the last 64 bytes that remain are summed as a message of their
+  // own.
   __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) std::uint32_t run_wide(std::uint32_t start,
                                                                               const char* p,
                                                                               std::size_t n) const {
-    __m512i x0 = _mm512_xor_si512(
-        _mm512_loadu_si512(p), _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, static_cast<long long>(start)));
+    __m512i x0 =
+        _mm512_xor_si512(_mm512_loadu_si512(p),
+                         _mm512_set_epi64(0, 0, 0, 0, 0, 0, 0, static_cast<long long>(start)));
     __m512i x1 = _mm512_loadu_si512(p + 64);
     __m512i x2 = _mm512_loadu_si512(p + 128);
     __m512i x3 = _mm512_loadu_si512(p + 192);
@@ -244,8 +246,8 @@ inline constexpr std::size_t kBatchCountAt = 57;
 inline char* put_record(char* at, std::int32_t offset_delta, std::int32_t time_delta,
                         const char* value, std::size_t value_size) {
   const auto size32 = static_cast<std::int32_t>(value_size);
-  const std::size_t body = 3 + varint_size(time_delta) + varint_size(offset_delta) +
-                           varint_size(size32) + value_size;
+  const std::size_t body =
+      3 + varint_size(time_delta) + varint_size(offset_delta) + varint_size(size32) + value_size;
   at = put_varint(at, static_cast<std::int32_t>(body));
   *at++ = 0;
   at = put_varint(at, time_delta);

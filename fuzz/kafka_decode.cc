@@ -1,5 +1,5 @@
-// Frames of any Kafka API and version, headers included: what is decoded encodes to bytes that decode
-// to the same message, and memory stays within what the input may cost.
+// Frames of any Kafka API and version, headers included: what is decoded encodes to bytes that
+// decode to the same message, and memory stays within what the input may cost.
 //
 // Input: 0 and a request frame, or 1, key, version and a response frame (both without the size).
 

@@ -1,5 +1,5 @@
-// Variable length integers against the simplest reader there is, and every CRC-32C against the others,
-// in one piece and in two.
+// Variable length integers against the simplest reader there is, and every CRC-32C against the
+// others, in one piece and in two.
 //
 // Input: a number (8 bytes), where to cut (1 byte), then bytes to read numbers from and to sum up.
 

@@ -29,7 +29,8 @@ std::uint64_t next_random(std::uint64_t& state) {
   return z ^ (z >> 31);
 }
 
-// One change: a bit, a byte that is often a boundary, a piece cut out, a piece repeated, an end cut.
+// One change: a bit, a byte that is often a boundary, a piece cut out, a piece repeated, an end
+// cut.
 void mutate(Bytes& bytes, std::uint64_t& random) {
   constexpr std::uint8_t kTelling[] = {0x00, 0x01, 0x02, 0x7f, 0x80, 0x81, 0xfe, 0xff};
   if (bytes.empty()) {

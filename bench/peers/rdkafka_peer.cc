@@ -39,8 +39,8 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
   }
   ++delivered;
   if (message->_private != nullptr) {
-    const auto index = static_cast<std::size_t>(
-        reinterpret_cast<std::uintptr_t>(message->_private) - 1);
+    const auto index =
+        static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(message->_private) - 1);
     latencies_us[index] = monotonic_us() - latencies_us[index];
   }
 }
@@ -116,11 +116,9 @@ void produce(const Work& work) {
   const Clock from = Clock::read();
   for (std::int64_t i = 0; i < work.records; ++i) {
     const std::string_view value = payloads[static_cast<std::uint64_t>(i)];
-    const auto partition =
-        work.partitions == 1 ? 0 : static_cast<std::int32_t>(dice.roll());
-    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY,
-                            const_cast<char*>(value.data()), value.size(), nullptr, 0,
-                            nullptr) != 0) {
+    const auto partition = work.partitions == 1 ? 0 : static_cast<std::int32_t>(dice.roll());
+    while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY, const_cast<char*>(value.data()),
+                            value.size(), nullptr, 0, nullptr) != 0) {
       if (rd_kafka_last_error() != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         std::fprintf(stderr, "%s\n", rd_kafka_err2str(rd_kafka_last_error()));
         std::exit(1);
@@ -164,9 +162,10 @@ void produce_at_rate(const Work& work) {
   const auto at = [&](double p) {
     return latencies_us[static_cast<std::size_t>(p * static_cast<double>(work.records - 1))];
   };
-  std::printf("{\"client\":\"librdkafka\",\"records\":%lld,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-              "\"p999_us\":%.1f}\n",
-              static_cast<long long>(work.records), at(0.5), at(0.99), at(0.999));
+  std::printf(
+      "{\"client\":\"librdkafka\",\"records\":%lld,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+      "\"p999_us\":%.1f}\n",
+      static_cast<long long>(work.records), at(0.5), at(0.99), at(0.999));
 }
 
 void consume(const Work& work) {

@@ -40,7 +40,8 @@ std::int64_t Arguments::number(std::string_view name, std::int64_t otherwise, st
   if (!take(name, value)) return otherwise;
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < least || number > most) {
+  if (error != std::errc() || end != value.data() + value.size() || number < least ||
+      number > most) {
     throw UsageError(std::string(name) + ": \"" + value + "\" is not a number from " +
                      std::to_string(least) + " to " + std::to_string(most));
   }

@@ -1,5 +1,5 @@
-// Command line arguments: "--name value", "--name=value" and "--flag". What is wrong with them is said
-// in one sentence.
+// Command line arguments: "--name value", "--name=value" and "--flag". What is wrong with them is
+// said in one sentence.
 #ifndef TERN_CLIENT_CLI_ARGUMENTS_H_
 #define TERN_CLIENT_CLI_ARGUMENTS_H_
 

@@ -28,13 +28,15 @@ int run_broker(Arguments arguments) {
   const auto nodes = arguments.number("--nodes", 1, 1, 100);
   const std::string host = arguments.text("--host", "127.0.0.1");
   broker::ClusterConfig config;
-  config.default_partitions = static_cast<std::int32_t>(arguments.number("--partitions", 1, 1, 100'000));
+  config.default_partitions =
+      static_cast<std::int32_t>(arguments.number("--partitions", 1, 1, 100'000));
   config.auto_create_topics = !arguments.flag("--no-auto-create");
   arguments.expect_none();
 
   asio::io_context context(1);
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  const EmbeddedCluster cluster(static_cast<int>(nodes), host, static_cast<std::uint16_t>(port), config);
+  const EmbeddedCluster cluster(static_cast<int>(nodes), host, static_cast<std::uint16_t>(port),
+                                config);
   std::printf("listening on %s\n", cluster.bootstrap().c_str());
   std::fflush(stdout);
   signals.async_wait([](const std::error_code&, int) {});

@@ -1,5 +1,5 @@
-// The subcommands of `tern`. Each gets what follows its name and returns the exit status: 0 all went
-// well, 1 it did not.
+// The subcommands of `tern`. Each gets what follows its name and returns the exit status: 0 all
+// went well, 1 it did not.
 #ifndef TERN_CLIENT_CLI_COMMANDS_H_
 #define TERN_CLIENT_CLI_COMMANDS_H_
 

@@ -56,9 +56,11 @@ struct Options {
 
 void report_rate(const char* what, std::int64_t records, std::int64_t bytes, Clock::duration took) {
   const double seconds = std::max(Seconds(took).count(), 1e-9);
-  std::printf("%s %s records in %.2f s: %s records/s, %.1f MB/s\n", what, with_commas(records).c_str(),
-              seconds, with_commas(static_cast<std::int64_t>(static_cast<double>(records) / seconds)).c_str(),
-              static_cast<double>(bytes) / seconds / 1e6);
+  std::printf(
+      "%s %s records in %.2f s: %s records/s, %.1f MB/s\n", what, with_commas(records).c_str(),
+      seconds,
+      with_commas(static_cast<std::int64_t>(static_cast<double>(records) / seconds)).c_str(),
+      static_cast<double>(bytes) / seconds / 1e6);
   std::fflush(stdout);
 }
 
@@ -71,7 +73,8 @@ asio::awaitable<void> create_topic(kafka::Admin& admin, const Options& options) 
   Diagnostics diagnostics;
   std::error_code error;
   auto token = asio::redirect_error(asio::use_awaitable, error);
-  const kafka::TopicResults results = co_await admin.async_create_topics(topics, token, &diagnostics);
+  const kafka::TopicResults results =
+      co_await admin.async_create_topics(topics, token, &diagnostics);
   if (error) give_up("cannot create the topic", diagnostics.message);
   for (const kafka::TopicResult& result : results) {
     if (result.error) give_up("cannot create topic " + result.topic, result.message);
@@ -143,9 +146,10 @@ asio::awaitable<void> consume(kafka::Client& client, const Options& options) {
   }
   progress.clear();
   report_rate("consumed", reader.count(), reader.bytes(), Clock::now() - start);
-  std::printf("checked %s records from %d partitions: none lost, none twice, all in order, every "
-              "checksum right\n",
-              with_commas(reader.count()).c_str(), options.partitions);
+  std::printf(
+      "checked %s records from %d partitions: none lost, none twice, all in order, every "
+      "checksum right\n",
+      with_commas(reader.count()).c_str(), options.partitions);
   co_await consumer.async_close(kPatience, asio::use_awaitable);
 }
 
@@ -183,14 +187,15 @@ int run_demo(Arguments arguments) {
   options.brokers = arguments.text("--brokers", "");
   options.records = arguments.number("--records", 1'000'000, 1, 1'000'000'000);
   options.partitions = static_cast<std::int32_t>(arguments.number("--partitions", 4, 1, 10'000));
-  options.topic = arguments.text(
-      "--topic", "tern-demo-" + std::to_string(std::time(nullptr)) + "-" + std::to_string(getpid()));
+  options.topic = arguments.text("--topic", "tern-demo-" + std::to_string(std::time(nullptr)) +
+                                                "-" + std::to_string(getpid()));
   options.keep = arguments.flag("--keep");
   arguments.expect_none();
 
   std::unique_ptr<EmbeddedCluster> embedded;
   if (options.brokers.empty()) {
-    embedded = std::make_unique<EmbeddedCluster>(1, "127.0.0.1", std::uint16_t{0}, broker::ClusterConfig{});
+    embedded = std::make_unique<EmbeddedCluster>(1, "127.0.0.1", std::uint16_t{0},
+                                                 broker::ClusterConfig{});
     options.brokers = embedded->bootstrap();
     std::printf("started an embedded broker on %s\n", options.brokers.c_str());
   }

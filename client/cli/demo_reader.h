@@ -17,8 +17,8 @@ inline std::uint32_t demo_checksum(std::string_view text) {
   return wire::crc32c(0, text.data(), text.size());
 }
 
-// "crc {json}": the checksum of the JSON in eight hex digits, then a line such as shops write, with the
-// record's number in front.
+// "crc {json}": the checksum of the JSON in eight hex digits, then a line such as shops write, with
+// the record's number in front.
 inline void write_demo_value(std::int64_t number, std::string& out) {
   char text[192];
   const auto n = static_cast<long long>(number);
@@ -33,8 +33,8 @@ inline void write_demo_value(std::int64_t number, std::string& out) {
   out.assign(text, 9 + json.size());
 }
 
-// Takes the records as they come: of each partition, numbers have to go up in steps of the number of
-// partitions, none missing.
+// Takes the records as they come: of each partition, numbers have to go up in steps of the number
+// of partitions, none missing.
 class DemoReader {
  public:
   DemoReader(std::int64_t records, std::int32_t partitions)
@@ -48,14 +48,15 @@ class DemoReader {
     constexpr std::string_view kStart = "{\"n\":";
     std::uint32_t sum = 0;
     std::int64_t number = -1;
-    const bool shaped = value.size() > kPrefix + kStart.size() &&
-                        value.substr(kPrefix).starts_with(kStart);
+    const bool shaped =
+        value.size() > kPrefix + kStart.size() && value.substr(kPrefix).starts_with(kStart);
     if (shaped) {
       std::from_chars(value.data(), value.data() + kPrefix - 1, sum, 16);
       std::from_chars(value.data() + kPrefix + kStart.size(), value.data() + value.size(), number);
     }
     auto& expected = next_[static_cast<std::size_t>(partition)];
-    const std::string where = "partition " + std::to_string(partition) + ", record " + std::to_string(expected);
+    const std::string where =
+        "partition " + std::to_string(partition) + ", record " + std::to_string(expected);
     if (!shaped || sum != demo_checksum(value.substr(kPrefix))) {
       failure_ = where + ": the checksum does not fit the content";
     } else if (number != expected) {

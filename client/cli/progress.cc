@@ -14,7 +14,9 @@ constexpr auto kPause = std::chrono::milliseconds(100);
 }  // namespace
 
 Progress::Progress(std::string what, std::int64_t total)
-    : what_(std::move(what)), total_(std::max<std::int64_t>(total, 1)), terminal_(isatty(STDERR_FILENO) != 0) {}
+    : what_(std::move(what)),
+      total_(std::max<std::int64_t>(total, 1)),
+      terminal_(isatty(STDERR_FILENO) != 0) {}
 
 void Progress::show(std::int64_t done) {
   if (!terminal_) return;
@@ -23,8 +25,8 @@ void Progress::show(std::int64_t done) {
   next_ = now + kPause;
   const auto filled = static_cast<int>(std::min(done, total_) * kBarWidth / total_);
   std::fprintf(stderr, "\r%s [%-*s] %s of %s", what_.c_str(), kBarWidth,
-               std::string(static_cast<std::size_t>(filled), '#').c_str(), with_commas(done).c_str(),
-               with_commas(total_).c_str());
+               std::string(static_cast<std::size_t>(filled), '#').c_str(),
+               with_commas(done).c_str(), with_commas(total_).c_str());
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -1,9 +1,9 @@
 // Completion: a handler to be called once, without its type.
 //
 // Move-only. A callable of up to 48 bytes lives inside; a larger one takes one allocation, from the
-// allocator given with it. Knows nothing of Asio: client/net/async.h turns completion tokens into these.
-// Calling one empties it first, so the handler may start the next operation, and its memory is free
-// by then. A Completion that is destroyed without being called just destroys its callable.
+// allocator given with it. Knows nothing of Asio: client/net/async.h turns completion tokens into
+// these. Calling one empties it first, so the handler may start the next operation, and its memory
+// is free by then. A Completion that is destroyed without being called just destroys its callable.
 #ifndef TERN_CLIENT_CORE_COMPLETION_H_
 #define TERN_CLIENT_CORE_COMPLETION_H_
 
@@ -24,7 +24,7 @@ class Completion {
 
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Completion> &&
-             std::is_invocable_v<std::remove_cvref_t<F>&&, Args...>)
+             std::is_invocable_v<std::remove_cvref_t<F> &&, Args...>)
   Completion(F&& f) : Completion(std::forward<F>(f), std::allocator<std::byte>()) {}
 
   template <class F, class Allocator>
@@ -45,7 +45,7 @@ class Completion {
         std::allocator_traits<BoxAllocator>::deallocate(box_allocator, box, 1);
         throw;
       }
-      ::new (storage()) (Boxed*)(box);
+      ::new (storage())(Boxed*)(box);
       table_ = &kBoxedTable<Boxed>;
     }
   }
@@ -103,17 +103,16 @@ class Completion {
   }
 
   template <class Fn>
-  static constexpr Table kInlineTable{
-      [](void* p, Args&&... args) {
-        Fn fn(std::move(*static_cast<Fn*>(p)));
-        static_cast<Fn*>(p)->~Fn();
-        std::move(fn)(std::forward<Args>(args)...);
-      },
-      [](void* to, void* from) noexcept {
-        ::new (to) Fn(std::move(*static_cast<Fn*>(from)));
-        static_cast<Fn*>(from)->~Fn();
-      },
-      [](void* p) noexcept { static_cast<Fn*>(p)->~Fn(); }};
+  static constexpr Table kInlineTable{[](void* p, Args&&... args) {
+                                        Fn fn(std::move(*static_cast<Fn*>(p)));
+                                        static_cast<Fn*>(p)->~Fn();
+                                        std::move(fn)(std::forward<Args>(args)...);
+                                      },
+                                      [](void* to, void* from) noexcept {
+                                        ::new (to) Fn(std::move(*static_cast<Fn*>(from)));
+                                        static_cast<Fn*>(from)->~Fn();
+                                      },
+                                      [](void* p) noexcept { static_cast<Fn*>(p)->~Fn(); }};
 
   template <class Boxed>
   static constexpr Table kBoxedTable{
@@ -123,7 +122,7 @@ class Completion {
         release(box);
         std::move(fn)(std::forward<Args>(args)...);
       },
-      [](void* to, void* from) noexcept { ::new (to) (Boxed*)(*static_cast<Boxed**>(from)); },
+      [](void* to, void* from) noexcept { ::new (to)(Boxed*)(*static_cast<Boxed**>(from)); },
       [](void* p) noexcept { release(*static_cast<Boxed**>(p)); }};
 
   void* storage() { return storage_; }

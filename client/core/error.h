@@ -1,4 +1,5 @@
-// What can go wrong in a client, as std::error_code, and Failure, which adds where and why in words.
+// What can go wrong in a client, as std::error_code, and Failure, which adds where and why in
+// words.
 //
 // Four enums are in use, each with a category of its own: ClientErrc (here), wire::Errc (bytes that
 // make no sense), kafka::BrokerErrc (numbers of the protocol) and the system's own. `code ==
@@ -18,35 +19,35 @@ enum class ClientErrc {
   not_written = 1,  // certainly not stored by the broker: sending it again cannot make two of it
   maybe_written,    // sent, but no answer came: it may be stored
   // Why an operation ended.
-  timed_out,             // its deadline passed
-  closed,                // the client, producer or consumer was closed
-  queue_full,            // the buffer limit is reached; wait for space and try again
-  fenced,                // another instance has taken over this producer or member
-  unsupported_version,   // the broker is too old or too new for what was asked
-  protocol_violation,    // the peer sent what the protocol does not allow
-  not_the_protocol,      // the peer does not speak the protocol at all
-  frame_too_large,       // the peer announced more than the configured limit
-  record_too_large,      // one record is above the limit of batch, request or broker
-  no_broker,             // no broker could be reached
-  unknown_topic,         // the topic does not exist and will not be created
-  unknown_partition,     // the topic has no such partition
-  invalid_config,        // a config value is out of range or does not fit another one
-  invalid_argument,      // a call was given something it cannot use
-  codec_missing,         // data is compressed with a codec that was not given in the config
-  offset_out_of_range,   // a position does not exist, and the reset policy is none
-  log_truncated,         // the log was cut back below the position (unclean leader election)
-  busy,                  // the same operation is already waiting
+  timed_out,            // its deadline passed
+  closed,               // the client, producer or consumer was closed
+  queue_full,           // the buffer limit is reached; wait for space and try again
+  fenced,               // another instance has taken over this producer or member
+  unsupported_version,  // the broker is too old or too new for what was asked
+  protocol_violation,   // the peer sent what the protocol does not allow
+  not_the_protocol,     // the peer does not speak the protocol at all
+  frame_too_large,      // the peer announced more than the configured limit
+  record_too_large,     // one record is above the limit of batch, request or broker
+  no_broker,            // no broker could be reached
+  unknown_topic,        // the topic does not exist and will not be created
+  unknown_partition,    // the topic has no such partition
+  invalid_config,       // a config value is out of range or does not fit another one
+  invalid_argument,     // a call was given something it cannot use
+  codec_missing,        // data is compressed with a codec that was not given in the config
+  offset_out_of_range,  // a position does not exist, and the reset policy is none
+  log_truncated,        // the log was cut back below the position (unclean leader election)
+  busy,                 // the same operation is already waiting
 };
 const std::error_category& client_category();
 std::error_code make_error_code(ClientErrc code);
 
 // Classes of errors; compare with ==.
 enum class Condition {
-  retriable = 1,   // trying again later can help
-  not_written,     // nothing was stored
-  maybe_written,   // something may have been stored
-  timed_out,       // a deadline passed, ours or the system's
-  closed,          // this side ended it
+  retriable = 1,  // trying again later can help
+  not_written,    // nothing was stored
+  maybe_written,  // something may have been stored
+  timed_out,      // a deadline passed, ours or the system's
+  closed,         // this side ended it
 };
 std::error_condition make_error_condition(Condition condition);
 

@@ -31,7 +31,8 @@ class PoolState {
     std::function<void()> notice;
     {
       std::lock_guard lock(mutex_);
-      if (!closed_ && kept_bytes_ + frame->capacity <= keep_bytes_ && free_.size() < free_.capacity()) {
+      if (!closed_ && kept_bytes_ + frame->capacity <= keep_bytes_ &&
+          free_.size() < free_.capacity()) {
         kept_bytes_ += frame->capacity;
         free_.push_back(frame);
         frame = nullptr;

@@ -1,5 +1,5 @@
-// Frame: a counted block of memory that holds one response, so that everything decoded from it can be
-// handed to the user as views; FramePool: where frames come from and go back to.
+// Frame: a counted block of memory that holds one response, so that everything decoded from it can
+// be handed to the user as views; FramePool: where frames come from and go back to.
 //
 // Threading: a FramePool's acquire() belongs to one thread; FrameRef copies may be dropped on any
 // thread. The pool's memory outlives the pool for as long as a frame of it is held.

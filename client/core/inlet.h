@@ -1,8 +1,8 @@
 // Inlet: where calls from other threads wait for the engine's next step.
 //
-// post() may be called from any thread and is never refused; take() belongs to the executor. What is
-// posted runs in order. Record data does not come this way (it has a bounded lane of its own), only
-// calls that start, stop or free something.
+// post() may be called from any thread and is never refused; take() belongs to the executor. What
+// is posted runs in order. Record data does not come this way (it has a bounded lane of its own),
+// only calls that start, stop or free something.
 #ifndef TERN_CLIENT_CORE_INLET_H_
 #define TERN_CLIENT_CORE_INLET_H_
 

@@ -10,11 +10,16 @@ std::string to_string(const Endpoint& endpoint) {
 
 const char* to_string(Stage stage) {
   switch (stage) {
-    case Stage::dns: return "dns";
-    case Stage::tcp: return "tcp";
-    case Stage::tls: return "tls";
-    case Stage::sasl: return "sasl";
-    case Stage::protocol: return "protocol";
+    case Stage::dns:
+      return "dns";
+    case Stage::tcp:
+      return "tcp";
+    case Stage::tls:
+      return "tls";
+    case Stage::sasl:
+      return "sasl";
+    case Stage::protocol:
+      return "protocol";
   }
   return "?";
 }

@@ -1,15 +1,18 @@
-// The two ports between an engine and the world: Link (what the engine gives) and Network (what it is
-// given), and Machine, the engine as its driver sees it.
+// The two ports between an engine and the world: Link (what the engine gives) and Network (what it
+// is given), and Machine, the engine as its driver sees it.
 //
 // Threading: everything here except Network::wake() and Network::on_executor() is called on the
 // driver's executor only.
 //
 // The three rules that keep engines simple:
-//  1. A Network never calls a Link from inside one of its own functions: open(), close(), want_write()
+//  1. A Network never calls a Link from inside one of its own functions: open(), close(),
+//  want_write()
 //     return first, the event comes later.
-//  2. Spans given by read_space() and gather() stay valid and unchanged until the matching on_read(),
+//  2. Spans given by read_space() and gather() stay valid and unchanged until the matching
+//  on_read(),
 //     on_written() or on_closed(), even if what they belong to has timed out meanwhile.
-//  3. After each burst of events the driver calls Machine::step() once, then run_completions(). User
+//  3. After each burst of events the driver calls Machine::step() once, then run_completions().
+//  User
 //     code runs only from run_completions(), so an engine is never re-entered.
 #ifndef TERN_CLIENT_CORE_PORTS_H_
 #define TERN_CLIENT_CORE_PORTS_H_
@@ -58,7 +61,7 @@ const char* to_string(Stage stage);
 class BufferList {
  public:
   static constexpr std::size_t kMaxPieces = 1024;  // IOV_MAX on Linux
-  struct Piece {  // laid out as struct iovec
+  struct Piece {                                   // laid out as struct iovec
     const void* data;
     std::size_t size;
   };
@@ -96,9 +99,9 @@ class Link {
   virtual void on_written(std::size_t n, Now now) = 0;
   // Connected (an accepted link is open from the start: this is its first event as well).
   virtual void on_open(Now now) = 0;
-  // The last event, exactly once for each link that was opened or accepted, also after close(). `why`
-  // is std::errc::operation_canceled after close(), std::errc::connection_reset or
-  // asio's end-of-file mapped to std::errc::connection_aborted when the peer has ended the stream.
+  // The last event, exactly once for each link that was opened or accepted, also after close().
+  // `why` is std::errc::operation_canceled after close(), std::errc::connection_reset or asio's
+  // end-of-file mapped to std::errc::connection_aborted when the peer has ended the stream.
   virtual void on_closed(Stage stage, std::error_code why, Now now) = 0;
 
  protected:
@@ -117,7 +120,8 @@ class Acceptor {
 
 class Network {
  public:
-  // Starts to connect; on_open() or on_closed() of `link` follows. `link` must live until on_closed().
+  // Starts to connect; on_open() or on_closed() of `link` follows. `link` must live until
+  // on_closed().
   virtual LinkId open(const Endpoint& endpoint, Link& link) = 0;
   // Ends a link now, without writing what is still pending. Unknown ids are ignored.
   virtual void close(LinkId id) = 0;

@@ -1,5 +1,5 @@
-// Random: a small deterministic generator (xoshiro256**), seeded from outside, so that a seed replays a
-// run on every platform. Not for secrets.
+// Random: a small deterministic generator (xoshiro256**), seeded from outside, so that a seed
+// replays a run on every platform. Not for secrets.
 #ifndef TERN_CLIENT_CORE_RANDOM_H_
 #define TERN_CLIENT_CORE_RANDOM_H_
 

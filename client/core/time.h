@@ -21,9 +21,9 @@ using Time = MonoClock::time_point;
 
 inline constexpr Time kNever = Time::max();
 
-// One reading of both clocks. Deadlines use `mono`, record timestamps `wall_ms` (milliseconds since the
-// Unix epoch). Both may be as coarse as a few milliseconds: reading a precise clock costs more than
-// encoding a record.
+// One reading of both clocks. Deadlines use `mono`, record timestamps `wall_ms` (milliseconds since
+// the Unix epoch). Both may be as coarse as a few milliseconds: reading a precise clock costs more
+// than encoding a record.
 struct Now {
   Time mono{};
   std::int64_t wall_ms = 0;

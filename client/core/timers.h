@@ -1,8 +1,8 @@
 // Timers: the deadlines of an engine, in a heap of pointers. Setting, moving and cancelling a timer
 // allocates nothing once the heap has grown to the number of timers in use.
 //
-// A Timer belongs to one Timers and must be cancelled or destroyed before it. Belongs to the engine's
-// executor; callbacks run from run(), never from set().
+// A Timer belongs to one Timers and must be cancelled or destroyed before it. Belongs to the
+// engine's executor; callbacks run from run(), never from set().
 #ifndef TERN_CLIENT_CORE_TIMERS_H_
 #define TERN_CLIENT_CORE_TIMERS_H_
 
@@ -26,7 +26,8 @@ class Timer {
   template <auto Method, class Owner>
   static Timer calling(Timers& timers, Owner* owner) {
     return Timer(
-        timers, [](void* context, Now now) { (static_cast<Owner*>(context)->*Method)(now); }, owner);
+        timers, [](void* context, Now now) { (static_cast<Owner*>(context)->*Method)(now); },
+        owner);
   }
   ~Timer() { cancel(); }
   Timer(const Timer&) = delete;
@@ -51,8 +52,8 @@ class Timers {
  public:
   Time next() const { return heap_.empty() ? kNever : heap_.front()->when_; }
 
-  // Fires what is due, earliest first; timers that are set while it runs fire next time, unless they
-  // are due as well.
+  // Fires what is due, earliest first; timers that are set while it runs fire next time, unless
+  // they are due as well.
   void run(Now now) {
     while (!heap_.empty() && heap_.front()->when_ <= now.mono) {
       Timer* timer = heap_.front();

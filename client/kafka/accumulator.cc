@@ -61,7 +61,8 @@ void Accumulator::stop() {
   stopped_ = true;
 }
 
-// ------------------------------------------------------------------------------------- partitioning
+// -------------------------------------------------------------------------------------
+// partitioning
 
 std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
   const auto count = static_cast<std::int32_t>(topic.partitions.size());
@@ -72,7 +73,8 @@ std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
     } else if (config_.partitioning == Partitioning::random) {
       partition = static_cast<std::int32_t>(random_.below(static_cast<std::uint32_t>(count)));
     } else if (config_.partitioning == Partitioning::round_robin) {
-      partition = static_cast<std::int32_t>(topic.round_robin++ % static_cast<std::uint32_t>(count));
+      partition =
+          static_cast<std::int32_t>(topic.round_robin++ % static_cast<std::uint32_t>(count));
     } else if (!record.key.is_null()) {
       partition = partition_for_key(record.key, count);
     } else {
@@ -82,7 +84,8 @@ std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
   return partition >= 0 && partition < count ? partition : -1;
 }
 
-// A random partition, one with a leader if there is any: records without a key need not wait for one.
+// A random partition, one with a leader if there is any: records without a key need not wait for
+// one.
 std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
   std::uint32_t seen = 0;
   const auto count = static_cast<std::uint32_t>(topic.partitions.size());
@@ -95,7 +98,8 @@ std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
   return topic.sticky;
 }
 
-// ------------------------------------------------------------------------------------------- filling
+// -------------------------------------------------------------------------------------------
+// filling
 
 Batch* Accumulator::make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
                               std::int64_t timestamp_ms, std::error_code& error) {
@@ -151,8 +155,8 @@ bool Accumulator::grow(Batch& batch, std::size_t size) {
   return true;
 }
 
-Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
-                               std::int64_t timestamp_ms) {
+Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition,
+                               std::size_t record_bytes, std::int64_t timestamp_ms) {
   ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
   wake_later();
   if (!pool_.charge(sizeof(Batch), beyond_)) return nullptr;
@@ -200,7 +204,8 @@ void Accumulator::seal(Batch& batch) {
   wake_later();
 }
 
-// -------------------------------------------------------------------------------- topics yet unknown
+// -------------------------------------------------------------------------------- topics yet
+// unknown
 
 PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& record,
                                            std::int64_t timestamp_ms, std::error_code& error) {
@@ -222,8 +227,9 @@ PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& r
   if (!pending.value_null) pending.value = record.value.view();
   for (const Header& header : record.headers) {
     const bool null_value = header.value.is_null();
-    pending.headers.emplace_back(header.key.is_null() ? std::string() : header.key.str(),
-                                 std::pair(null_value, null_value ? std::string() : header.value.str()));
+    pending.headers.emplace_back(
+        header.key.is_null() ? std::string() : header.key.str(),
+        std::pair(null_value, null_value ? std::string() : header.value.str()));
   }
   pending.timestamp_ms = timestamp_ms;
   pending.partition = record.partition;
@@ -241,11 +247,12 @@ std::error_code Accumulator::append_accepted(ProducerTopic& topic, PendingRecord
   for (const auto& [key, value] : pending.headers) {
     headers.push_back({key, value.first ? wire::Bytes::null() : wire::Bytes(value.second)});
   }
-  const Record record{.key = pending.key_null ? wire::Bytes::null() : wire::Bytes(pending.key),
-                      .value = pending.value_null ? wire::Bytes::null() : wire::Bytes(pending.value),
-                      .headers = headers,
-                      .timestamp_ms = pending.timestamp_ms,
-                      .partition = pending.partition};
+  const Record record{
+      .key = pending.key_null ? wire::Bytes::null() : wire::Bytes(pending.key),
+      .value = pending.value_null ? wire::Bytes::null() : wire::Bytes(pending.value),
+      .headers = headers,
+      .timestamp_ms = pending.timestamp_ms,
+      .partition = pending.partition};
   if (pending.awaited.done) {
     return append_locked(topic, record, record.timestamp_ms, std::move(pending.awaited),
                          pending.handler_id);
@@ -289,7 +296,8 @@ void Accumulator::set_partitions(ProducerTopic& topic, const std::vector<bool>& 
     open.queue->partition = static_cast<std::int32_t>(topic.partitions.size());
     topic.partitions.push_back(std::move(open));
   }
-  for (std::size_t i = 0; i < has_leader.size(); ++i) topic.partitions[i].has_leader = has_leader[i];
+  for (std::size_t i = 0; i < has_leader.size(); ++i)
+    topic.partitions[i].has_leader = has_leader[i];
   beyond_ = true;
   pending_records_ -= topic.pending.size();
   for (PendingRecord& pending : topic.pending) {
@@ -327,7 +335,8 @@ std::pair<Time, std::uint64_t> Accumulator::oldest_pending(const ProducerTopic& 
   return {topic.pending.front().since, topic.pending.front().order};
 }
 
-// -------------------------------------------------------------------------------------- for the sender
+// -------------------------------------------------------------------------------------- for the
+// sender
 
 void Accumulator::collect_overdue(BatchList& list, std::vector<Batch*>& out) {
   std::lock_guard lock(mutex_);

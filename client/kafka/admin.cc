@@ -44,10 +44,11 @@ template <class Request, class Result, class Make, class Take>
 void run(const std::shared_ptr<AdminCore>& core, std::uint64_t id, std::string what,
          bool to_controller, Make make, Take take, Completion<Failure, Result> done) {
   auto result = std::make_shared<Result>();
-  auto send = [make = std::move(make), take = std::move(take), result](Connection& connection,
-                                                                      AdminCore::Finished finished) {
+  auto send = [make = std::move(make), take = std::move(take), result](
+                  Connection& connection, AdminCore::Finished finished) {
     auto on_reply = [take, result, finished = std::move(finished)](
-                        const Failure& why, const typename Request::Response* reply, std::int16_t, Now) {
+                        const Failure& why, const typename Request::Response* reply, std::int16_t,
+                        Now) {
       if (why) return finished({why, why.code != ClientErrc::unsupported_version});
       *result = Result();
       finished(take(*reply, *result));
@@ -118,7 +119,8 @@ AdminCore::Outcome take_description(const MetadataResponse& reply, ClusterDescri
   if (!reply.cluster_id.is_null()) out.cluster_id = reply.cluster_id.str();
   out.controller_id = reply.controller_id;
   for (const auto& node : reply.brokers) {
-    out.nodes.push_back({node.node_id, Endpoint{node.host.str(), static_cast<std::uint16_t>(node.port)},
+    out.nodes.push_back({node.node_id,
+                         Endpoint{node.host.str(), static_cast<std::uint16_t>(node.port)},
                          node.rack.is_null() ? std::string() : node.rack.str()});
   }
   for (const auto& topic : reply.topics) out.topics.push_back(describe(topic));
@@ -215,7 +217,8 @@ void Admin::describe_cluster(const Core& core, std::uint64_t id, std::monostate,
     }
     return request;
   };
-  run<MetadataRequest>(core, id, "describe cluster", false, make, take_description, std::move(done));
+  run<MetadataRequest>(core, id, "describe cluster", false, make, take_description,
+                       std::move(done));
 }
 
 void Admin::describe_topics(const Core& core, std::uint64_t id, std::vector<std::string> topics,

@@ -6,10 +6,10 @@
 //
 // Every call takes any completion token with void(std::error_code, Result), and may be given a
 // Diagnostics for the error in words. The error code is about the request as a whole; calls about
-// several topics answer for each of them in their result (a topic may exist already while the others
-// were made). Requests are tried again, elsewhere if need be, until ClientConfig::operation_timeout is
-// over (timed_out). A try whose answer was lost may have been carried out: creating a topic can then
-// end with TOPIC_ALREADY_EXISTS.
+// several topics answer for each of them in their result (a topic may exist already while the
+// others were made). Requests are tried again, elsewhere if need be, until
+// ClientConfig::operation_timeout is over (timed_out). A try whose answer was lost may have been
+// carried out: creating a topic can then end with TOPIC_ALREADY_EXISTS.
 //
 // Threading and lifetime: as in client.h.
 #ifndef TERN_CLIENT_KAFKA_ADMIN_H_
@@ -125,10 +125,12 @@ class Admin {
   using Done = Completion<Failure, Result>;
 
   static void create_topics(const Core&, std::uint64_t, std::vector<NewTopic>, Done<TopicResults>);
-  static void delete_topics(const Core&, std::uint64_t, std::vector<std::string>, Done<TopicResults>);
+  static void delete_topics(const Core&, std::uint64_t, std::vector<std::string>,
+                            Done<TopicResults>);
   static void create_partitions(const Core&, std::uint64_t, std::vector<NewPartitions>,
                                 Done<TopicResults>);
-  static void describe_cluster(const Core&, std::uint64_t, std::monostate, Done<ClusterDescription>);
+  static void describe_cluster(const Core&, std::uint64_t, std::monostate,
+                               Done<ClusterDescription>);
   static void describe_topics(const Core&, std::uint64_t, std::vector<std::string>,
                               Done<ClusterDescription>);
 
@@ -139,9 +141,10 @@ class Admin {
         state_->executor(), state_,
         [state = state_, core = core_, call, argument = std::move(argument)](
             std::uint64_t op, Done<Result> done) mutable {
-          state->run([core, call, op, argument = std::move(argument), done = std::move(done)]() mutable {
-            call(core, op, std::move(argument), std::move(done));
-          });
+          state->run(
+              [core, call, op, argument = std::move(argument), done = std::move(done)]() mutable {
+                call(core, op, std::move(argument), std::move(done));
+              });
         },
         std::forward<Token>(token), diagnostics);
   }

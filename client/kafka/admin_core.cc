@@ -16,11 +16,17 @@ void AdminCore::run(std::uint64_t id, std::string what, bool to_controller, Dura
                     Send send, Done done) {
   const ClientConfig& config = engine_.config();
   operations_.push_back(std::make_shared<Operation>(
-      Operation{id, std::move(what), to_controller,
+      Operation{id,
+                std::move(what),
+                to_controller,
                 deadline_after(engine_.now().mono,
                                timeout > Duration::zero() ? timeout : config.operation_timeout),
-                std::move(send), std::move(done),
-                Backoff(config.retry_backoff, config.retry_backoff_max), {}, false, {}}));
+                std::move(send),
+                std::move(done),
+                Backoff(config.retry_backoff, config.retry_backoff_max),
+                {},
+                false,
+                {}}));
   if (closed_) finish(*operations_.back(), Failure(ClientErrc::closed));
   engine_.wake();
 }
@@ -56,11 +62,12 @@ void AdminCore::try_once(const std::shared_ptr<Operation>& operation, Now now) {
     connection = &cluster.any_connection();
   }
   operation->trying = true;
-  operation->send(*connection, [self = weak_from_this(), weak = std::weak_ptr(operation)](Outcome outcome) {
-    const auto core = self.lock();
-    const auto still = weak.lock();
-    if (core && still && still->done) core->on_outcome(*still, outcome);
-  });
+  operation->send(*connection,
+                  [self = weak_from_this(), weak = std::weak_ptr(operation)](Outcome outcome) {
+                    const auto core = self.lock();
+                    const auto still = weak.lock();
+                    if (core && still && still->done) core->on_outcome(*still, outcome);
+                  });
 }
 
 void AdminCore::on_outcome(Operation& operation, const Outcome& outcome) {

@@ -1,5 +1,5 @@
-// AdminCore: requests about topics and the cluster, each sent to whoever can answer it and tried again
-// until it is answered or its time is up. Belongs to the engine's executor.
+// AdminCore: requests about topics and the cluster, each sent to whoever can answer it and tried
+// again until it is answered or its time is up. Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_ADMIN_CORE_H_
 #define TERN_CLIENT_KAFKA_ADMIN_CORE_H_
 

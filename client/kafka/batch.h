@@ -1,9 +1,9 @@
 // Batch: records of one partition on their way to the broker, in their final wire form, and the
 // handlers that wait for them.
 //
-// A batch is filled under the accumulator's lock, then belongs to the sender on the engine's executor.
-// Its bytes stay where they are, unchanged, from the first time they are sent until no request that
-// carries them is on the way: a retry sends the same bytes.
+// A batch is filled under the accumulator's lock, then belongs to the sender on the engine's
+// executor. Its bytes stay where they are, unchanged, from the first time they are sent until no
+// request that carries them is on the way: a retry sends the same bytes.
 #ifndef TERN_CLIENT_KAFKA_BATCH_H_
 #define TERN_CLIENT_KAFKA_BATCH_H_
 
@@ -21,8 +21,8 @@
 
 namespace tern::kafka {
 
-// Handlers of any type, each with its record, one after the other in blocks from the pool. A handler is
-// anything callable with (std::error_code, const Delivery&).
+// Handlers of any type, each with its record, one after the other in blocks from the pool. A
+// handler is anything callable with (std::error_code, const Delivery&).
 class HandlerList {
  public:
   HandlerList() = default;
@@ -40,8 +40,8 @@ class HandlerList {
   HandlerList(const HandlerList&) = delete;
   HandlerList& operator=(const HandlerList&) = delete;
 
-  // Makes room for one more handler of this size. False if the pool's limit stands against it, unless
-  // `beyond`.
+  // Makes room for one more handler of this size. False if the pool's limit stands against it,
+  // unless `beyond`.
   bool reserve(std::size_t bytes, BufferPool& pool, bool beyond = false) {
     if (last_ && room() >= entry_bytes(bytes)) [[likely]] {
       return true;
@@ -57,15 +57,15 @@ class HandlerList {
     auto* entry = reinterpret_cast<Entry*>(next_);
     next_ += entry_bytes(sizeof(Fn));
     ::new (entry) Entry{&kOps<Fn>, timestamp_ms, id, index,
-                       static_cast<std::uint32_t>(entry_bytes(sizeof(Fn)))};
+                        static_cast<std::uint32_t>(entry_bytes(sizeof(Fn)))};
     ::new (static_cast<void*>(entry + 1)) Fn(std::forward<F>(handler));
     last_->end = next_;
   }
 
   bool empty() const { return first_ == nullptr; }
 
-  // Calls `f(entry)` for the oldest handler and forgets it; false if there is none. If `f` throws, the
-  // handler counts as called.
+  // Calls `f(entry)` for the oldest handler and forgets it; false if there is none. If `f` throws,
+  // the handler counts as called.
   struct Taken;
   template <class F>
   bool take(BufferPool& pool, F&& f);
@@ -84,7 +84,7 @@ class HandlerList {
  private:
   struct Ops {
     void (*call)(void* handler, std::error_code, const Delivery&);  // and destroys it
-    void (*move)(void* to, void* from) noexcept;  // and destroys the old one
+    void (*move)(void* to, void* from) noexcept;                    // and destroys the old one
     void (*destroy)(void* handler) noexcept;
   };
   struct alignas(std::max_align_t) Entry {
@@ -105,19 +105,18 @@ class HandlerList {
   static constexpr std::size_t kMaxBlockBytes = 64 * 1024;
 
   template <class Fn>
-  static constexpr Ops kOps{
-      [](void* p, std::error_code error, const Delivery& delivery) {
-        struct Guard {
-          Fn* fn;
-          ~Guard() { fn->~Fn(); }
-        } guard{static_cast<Fn*>(p)};
-        (*guard.fn)(error, delivery);
-      },
-      [](void* to, void* from) noexcept {
-        ::new (to) Fn(std::move(*static_cast<Fn*>(from)));
-        static_cast<Fn*>(from)->~Fn();
-      },
-      [](void* p) noexcept { static_cast<Fn*>(p)->~Fn(); }};
+  static constexpr Ops kOps{[](void* p, std::error_code error, const Delivery& delivery) {
+                              struct Guard {
+                                Fn* fn;
+                                ~Guard() { fn->~Fn(); }
+                              } guard{static_cast<Fn*>(p)};
+                              (*guard.fn)(error, delivery);
+                            },
+                            [](void* to, void* from) noexcept {
+                              ::new (to) Fn(std::move(*static_cast<Fn*>(from)));
+                              static_cast<Fn*>(from)->~Fn();
+                            },
+                            [](void* p) noexcept { static_cast<Fn*>(p)->~Fn(); }};
 
   static constexpr std::size_t entry_bytes(std::size_t payload) {
     constexpr std::size_t kAlign = alignof(std::max_align_t);
@@ -138,11 +137,13 @@ class HandlerList {
 
 // A handler that is about to be called.
 struct HandlerList::Taken {
-  std::int32_t index;          // of its record in the batch
-  std::int64_t timestamp_ms;   // of its record
+  std::int32_t index;         // of its record in the batch
+  std::int64_t timestamp_ms;  // of its record
   void* handler;
   const Ops* ops;
-  void call(std::error_code error, const Delivery& delivery) { ops->call(handler, error, delivery); }
+  void call(std::error_code error, const Delivery& delivery) {
+    ops->call(handler, error, delivery);
+  }
 };
 
 template <class F>
@@ -169,31 +170,31 @@ class BatchList;
 
 struct Batch {
   // Filling.
-  Buffer buffer;                 // header space, then records
+  Buffer buffer;  // header space, then records
   std::size_t used = kBatchHeaderSize;
   std::int32_t count = 0;
   std::int64_t base_timestamp = 0;
   std::int64_t max_timestamp = 0;
   HandlerList handlers;
   PartitionQueue* queue = nullptr;
-  Time opened{};                 // when its first record came
-  bool early = false;            // ... which was before the batch was made
+  Time opened{};       // when its first record came
+  bool early = false;  // ... which was before the batch was made
 
   // Sending.
   Compression compression = Compression::none;
   std::size_t uncompressed = 0;  // size before compression
   std::uint32_t records_crc = 0;
-  bool prepared = false;         // compressed, summed up
+  bool prepared = false;  // compressed, summed up
   std::int64_t producer_id = kNoProducerId;
   std::int16_t producer_epoch = kNoProducerEpoch;
   std::int32_t base_sequence = kNoSequence;
   int attempts = 0;
   bool in_flight = false;
-  bool maybe_written = false;    // some try of it has ended without an answer
-  bool reported = false;         // expired: told, but its bytes are still on the way
-  Failure last_failure;          // why it is tried again
+  bool maybe_written = false;  // some try of it has ended without an answer
+  bool reported = false;       // expired: told, but its bytes are still on the way
+  Failure last_failure;        // why it is tried again
 
-  std::uint64_t order = 0;       // grows with each batch opened
+  std::uint64_t order = 0;                            // grows with each batch opened
   std::uint64_t order_room = std::uint64_t{1} << 20;  // up to the next one's
   // The list the batch is in: of open batches, of overdue ones, or of its partition's queue.
   BatchList* list = nullptr;
@@ -203,9 +204,7 @@ struct Batch {
   Batch* younger = nullptr;
   Batch* older = nullptr;
 
-  wire::Bytes bytes() const {
-    return wire::Bytes(std::span<const std::byte>(buffer.data, used));
-  }
+  wire::Bytes bytes() const { return wire::Bytes(std::span<const std::byte>(buffer.data, used)); }
 };
 
 // A doubly linked list through Batch::next and previous.

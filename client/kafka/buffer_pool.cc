@@ -61,7 +61,8 @@ void BufferPool::release(Buffer buffer) {
   {
     std::lock_guard lock(mutex_);
     used_ -= buffer.capacity;
-    if (used_ + free_ + buffer.capacity <= limit_ && buffer.capacity <= std::max(largest_, kSmallest)) {
+    if (used_ + free_ + buffer.capacity <= limit_ &&
+        buffer.capacity <= std::max(largest_, kSmallest)) {
       free_ += buffer.capacity;
       free_lists_[static_cast<std::size_t>(class_of(buffer.capacity))].push_back(buffer);
       return;

@@ -1,8 +1,8 @@
 // BufferPool: the memory of a producer's batches, with a hard limit.
 //
-// Counts capacity, not fill. Buffers come in powers of two and go back to be used again, the one used
-// last first, because a cold megabyte costs more than encoding into it. Any thread; one short lock
-// per batch, not per record.
+// Counts capacity, not fill. Buffers come in powers of two and go back to be used again, the one
+// used last first, because a cold megabyte costs more than encoding into it. Any thread; one short
+// lock per batch, not per record.
 #ifndef TERN_CLIENT_KAFKA_BUFFER_POOL_H_
 #define TERN_CLIENT_KAFKA_BUFFER_POOL_H_
 
@@ -30,12 +30,13 @@ class BufferPool {
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
-  // At least `want` bytes, or an empty buffer if the limit stands against it. `beyond` the limit is for
-  // what has to go on with records that were accepted.
+  // At least `want` bytes, or an empty buffer if the limit stands against it. `beyond` the limit is
+  // for what has to go on with records that were accepted.
   Buffer acquire(std::size_t want, bool beyond = false);
   void release(Buffer buffer);
 
-  // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against it.
+  // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against
+  // it.
   bool charge(std::size_t bytes, bool beyond = false);
   void refund(std::size_t bytes);
 

@@ -1,8 +1,8 @@
 // Call: one request on its way through a Connection, and what is done with its answer.
 //
-// A Call is owned by whoever sends it and lives until exactly one of on_response(), on_failure() or,
-// for requests without an answer, on_sent() has been called; it may delete itself there. None of these
-// is ever called from inside Connection::send(). Everything on the engine's executor.
+// A Call is owned by whoever sends it and lives until exactly one of on_response(), on_failure()
+// or, for requests without an answer, on_sent() has been called; it may delete itself there. None
+// of these is ever called from inside Connection::send(). Everything on the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_CALL_H_
 #define TERN_CLIENT_KAFKA_CALL_H_
 
@@ -114,13 +114,16 @@ class SimpleCall final : public Call {
   // Makes the message; what it points to must live in `arena` or outlive the encode.
   using Make = std::function<Request(std::int16_t version, wire::Arena& arena)>;
   // `reply` is null on failure; it and its views are valid during the call only.
-  using Done = std::function<void(const Failure& why, const Reply* reply, std::int16_t version, Now now)>;
+  using Done =
+      std::function<void(const Failure& why, const Reply* reply, std::int16_t version, Now now)>;
 
   // Send it with Connection::send(*new SimpleCall(...)).
   SimpleCall(Make make, Done done) : make_(std::move(make)), done_(std::move(done)) {}
 
   const Api& api() const override { return Request::api; }
-  std::int16_t max_version() const override { return std::min(max_version_, api().negotiable().max); }
+  std::int16_t max_version() const override {
+    return std::min(max_version_, api().negotiable().max);
+  }
   void limit_version(std::int16_t version) { max_version_ = version; }
   Duration response_timeout() const override { return response_timeout_; }
   void set_response_timeout(Duration timeout) { response_timeout_ = timeout; }

@@ -22,15 +22,16 @@ std::uint64_t seed_of(const ClientConfig& config) {
 }
 
 ClientConfig checked(ClientConfig config) {
-  if (const Failure failure = check(config)) throw std::system_error(failure.code, failure.message());
+  if (const Failure failure = check(config))
+    throw std::system_error(failure.code, failure.message());
   return config;
 }
 
 class OwnState;
 
-// Tells the clients on an execution context of its end: what still waits is destroyed uncalled then, as
-// Asio does with its own operations. Without it a coroutine that holds a producer, and waits for it,
-// would hold itself.
+// Tells the clients on an execution context of its end: what still waits is destroyed uncalled
+// then, as Asio does with its own operations. Without it a coroutine that holds a producer, and
+// waits for it, would hold itself.
 class ClientsOfContext final : public asio::execution_context::service {
  public:
   using key_type = ClientsOfContext;
@@ -71,8 +72,8 @@ class OwnState final : public ClientState {
     engine_.post([this, op] { engine_.cancel(op); });
   }
 
-  // When nobody refers to the client any more: ends it on its executor, whichever thread dropped the
-  // last reference, and even if that happened inside one of its own handlers.
+  // When nobody refers to the client any more: ends it on its executor, whichever thread dropped
+  // the last reference, and even if that happened inside one of its own handlers.
   static void end_later(std::unique_ptr<OwnState> state) {
     if (state->context_gone_) return;
     // On a network of somebody else's: who drives it sees to it that nothing is running.

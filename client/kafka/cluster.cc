@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "client/kafka/engine.h"
 #include "client/kafka/endpoint.h"
+#include "client/kafka/engine.h"
 
 namespace tern::kafka {
 namespace {
@@ -30,7 +30,8 @@ Cluster::Cluster(Engine& engine)
   }
 }
 
-// -------------------------------------------------------------------------------------------- topics
+// --------------------------------------------------------------------------------------------
+// topics
 
 Topic& Cluster::want(std::string_view name, Now now) {
   auto found = topics_.find(name);
@@ -87,7 +88,8 @@ void Cluster::on_broker_hint(std::int32_t node_id, const Endpoint& endpoint, Now
   }
 }
 
-// ----------------------------------------------------------------------------------------- refreshing
+// -----------------------------------------------------------------------------------------
+// refreshing
 
 void Cluster::refresh(Now now) {
   if (refreshing_) return;  // what comes back is newer than what the caller knows of
@@ -118,9 +120,8 @@ void Cluster::send_refresh(Now now) {
         version < kFirstAutoCreateFlag || engine_.config().allow_auto_create_topics;
     return request;
   };
-  auto done = [this](const Failure& why, const MetadataResponse* reply, std::int16_t version, Now at) {
-    on_metadata(why, reply, version, at);
-  };
+  auto done = [this](const Failure& why, const MetadataResponse* reply, std::int16_t version,
+                     Now at) { on_metadata(why, reply, version, at); };
   static_cast<void>(now);
   any_connection().send(*new SimpleCall<MetadataRequest>(std::move(make), std::move(done)));
 }
@@ -136,7 +137,8 @@ void Cluster::on_metadata(const Failure& why, const MetadataResponse* reply, std
     use_bootstrap_ = use_bootstrap_ || error == BrokerErrc::rebootstrap_required;
   }
   if (!failure && reply->brokers.empty()) {
-    failure = Failure(make_error_code(ClientErrc::no_broker), "metadata: the answer names no brokers");
+    failure =
+        Failure(make_error_code(ClientErrc::no_broker), "metadata: the answer names no brokers");
   }
   if (failure) {
     trouble_ = failure;
@@ -156,7 +158,8 @@ void Cluster::on_metadata(const Failure& why, const MetadataResponse* reply, std
     timer_.set(deadline_after(now.mono, backoff_.next(engine_.random())));
   } else {
     backoff_.reset();
-    timer_.set(refresh_again_ ? now.mono : deadline_after(now.mono, engine_.config().metadata_max_age));
+    timer_.set(refresh_again_ ? now.mono
+                              : deadline_after(now.mono, engine_.config().metadata_max_age));
   }
   for (auto& connection : bootstrap_) {
     if (connection->is_ready() && connection->idle()) connection->close(Failure(), now);
@@ -172,7 +175,8 @@ void Cluster::take_brokers(const MetadataResponse& reply, Now now) {
     Broker& broker = brokers_[from.node_id];
     broker.current = true;
     broker.rack = from.rack.is_null() ? std::string() : from.rack.str();
-    on_broker_hint(from.node_id, Endpoint{from.host.str(), static_cast<std::uint16_t>(from.port)}, now);
+    on_broker_hint(from.node_id, Endpoint{from.host.str(), static_cast<std::uint16_t>(from.port)},
+                   now);
   }
 }
 
@@ -223,7 +227,8 @@ bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, st
   return complete;
 }
 
-// ---------------------------------------------------------------------------------------- connections
+// ----------------------------------------------------------------------------------------
+// connections
 
 Connection& Cluster::connect(Broker& broker, std::int32_t node_id, Role role) {
   auto& slot = broker.connections[static_cast<std::size_t>(role)];
@@ -309,7 +314,8 @@ void Cluster::close_all(const Failure& why, Now now) {
   }
 }
 
-// ------------------------------------------------------------------------------------------ listeners
+// ------------------------------------------------------------------------------------------
+// listeners
 
 void Cluster::add_listener(ClusterListener& listener) { listeners_.push_back(&listener); }
 

@@ -1,7 +1,8 @@
-// Cluster: what is known of brokers, topics and leaders, kept fresh, and the connections to the brokers.
+// Cluster: what is known of brokers, topics and leaders, kept fresh, and the connections to the
+// brokers.
 //
-// A Topic is interned: its address is good for as long as the engine lives. Listeners are told after
-// each change. Belongs to the engine's executor.
+// A Topic is interned: its address is good for as long as the engine lives. Listeners are told
+// after each change. Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_CLUSTER_H_
 #define TERN_CLIENT_KAFKA_CLUSTER_H_
 
@@ -30,12 +31,12 @@ struct PartitionInfo {
 
 struct Topic {
   std::string name;
-  wire::Uuid id;                   // zero: unknown (brokers before 2.8)
+  wire::Uuid id;                          // zero: unknown (brokers before 2.8)
   std::vector<PartitionInfo> partitions;  // empty: not known yet
   BrokerErrc error = BrokerErrc::none;    // of the last answer about it
-  bool wanted = false;             // asked for in each refresh
-  bool answered = false;           // some answer about it has come
-  std::uint64_t incarnation = 0;   // grows when the topic turns out to have been created anew
+  bool wanted = false;                    // asked for in each refresh
+  bool answered = false;                  // some answer about it has come
+  std::uint64_t incarnation = 0;  // grows when the topic turns out to have been created anew
 };
 
 class ClusterListener {
@@ -57,7 +58,8 @@ class Cluster {
   Topic* find(std::string_view name);
   Topic* find(const wire::Uuid& id);
 
-  // Asks for fresh metadata: at once if nothing is known to be wrong with that, else after a backoff.
+  // Asks for fresh metadata: at once if nothing is known to be wrong with that, else after a
+  // backoff.
   void refresh(Now now);
   // A broker has told a newer leader in an answer (KIP-951). False if it is old news.
   bool on_leader_hint(Topic& topic, std::int32_t partition, std::int32_t leader,
@@ -95,9 +97,11 @@ class Cluster {
 
   void on_timer(Now now) { send_refresh(now); }
   void send_refresh(Now now);
-  void on_metadata(const Failure& why, const MetadataResponse* reply, std::int16_t version, Now now);
+  void on_metadata(const Failure& why, const MetadataResponse* reply, std::int16_t version,
+                   Now now);
   void take_brokers(const MetadataResponse& reply, Now now);
-  bool take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version, Now now);
+  bool take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version,
+                  Now now);
   void notify(Now now);
   Connection& connect(Broker& broker, std::int32_t node_id, Role role);
   Connection* pick_broker(bool down);
@@ -114,7 +118,8 @@ class Cluster {
   bool refreshing_ = false;
   bool use_bootstrap_ = false;  // the brokers have said that they are not to be asked any more
   Time refreshed_at_{};
-  bool refresh_again_ = false;  // something new is wanted that the request under way does not ask for
+  bool refresh_again_ =
+      false;  // something new is wanted that the request under way does not ask for
   std::uint64_t updates_ = 0;
   Failure trouble_;
   Backoff backoff_;

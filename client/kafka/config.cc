@@ -101,12 +101,14 @@ Failure check(const ProducerConfig& config, const ClientConfig& client) {
   }
   return Checks()
       .that(known_acks, "acks: none, leader or all")
-      .that(!config.idempotence || all, "idempotence: needs acks = all (or set idempotence = false)")
+      .that(!config.idempotence || all,
+            "idempotence: needs acks = all (or set idempotence = false)")
       .that(config.max_in_flight >= 1 && config.max_in_flight <= 1000, "max_in_flight: 1 to 1000")
       .that(!config.idempotence || config.max_in_flight <= 5,
             "max_in_flight: at most 5 with idempotence, which is how far brokers look back")
       .that(in_range(config.linger, kZero), "linger: 0 or more")
-      .that(config.batch_bytes >= 1 && config.batch_bytes <= kMaxInt32 / 2, "batch_bytes: 1 to 1 GiB")
+      .that(config.batch_bytes >= 1 && config.batch_bytes <= kMaxInt32 / 2,
+            "batch_bytes: 1 to 1 GiB")
       .that(config.max_request_bytes >= config.batch_bytes && config.max_request_bytes <= kMaxInt32,
             "max_request_bytes: not below batch_bytes, at most 2 GiB")
       .that(config.buffer_bytes >= config.batch_bytes + 65'536,

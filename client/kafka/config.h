@@ -1,5 +1,5 @@
-// Configuration of the Kafka client: plain aggregates, checked once when they are given to a Client,
-// Producer or Consumer, and never read again after. Every limit the client has is in here.
+// Configuration of the Kafka client: plain aggregates, checked once when they are given to a
+// Client, Producer or Consumer, and never read again after. Every limit the client has is in here.
 //
 // "Java" after a default means: the same as in the Java client of Kafka 4.x.
 #ifndef TERN_CLIENT_KAFKA_CONFIG_H_
@@ -30,15 +30,15 @@ struct ClientConfig {
   std::vector<std::string> bootstrap = {};
   std::string client_id = "tern";
 
-  Duration connect_timeout = std::chrono::seconds(10);   // connect and handshake (Java)
-  Duration request_timeout = std::chrono::seconds(30);   // from written to answered (Java)
-  Duration reconnect_backoff = std::chrono::milliseconds(50);      // first pause, doubling (Java)
+  Duration connect_timeout = std::chrono::seconds(10);         // connect and handshake (Java)
+  Duration request_timeout = std::chrono::seconds(30);         // from written to answered (Java)
+  Duration reconnect_backoff = std::chrono::milliseconds(50);  // first pause, doubling (Java)
   Duration reconnect_backoff_max = std::chrono::milliseconds(1000);  // longest pause (Java)
-  Duration retry_backoff = std::chrono::milliseconds(100);      // first pause, doubling (Java)
-  Duration retry_backoff_max = std::chrono::milliseconds(1000);   // longest pause (Java)
-  Duration metadata_max_age = std::chrono::minutes(5);     // refreshed at least this often (Java)
+  Duration retry_backoff = std::chrono::milliseconds(100);           // first pause, doubling (Java)
+  Duration retry_backoff_max = std::chrono::milliseconds(1000);      // longest pause (Java)
+  Duration metadata_max_age = std::chrono::minutes(5);      // refreshed at least this often (Java)
   Duration connections_max_idle = std::chrono::minutes(9);  // unused connections close (Java)
-  Duration operation_timeout = std::chrono::seconds(60);  // admin calls, offset queries (Java)
+  Duration operation_timeout = std::chrono::seconds(60);    // admin calls, offset queries (Java)
 
   // A response larger than this is an error that closes the connection.
   std::size_t max_response_bytes = 104'857'600;  // as a broker's socket.request.max.bytes
@@ -63,7 +63,8 @@ enum class Acks : std::int16_t {
 
 // Which partition a record goes to when it names none.
 enum class Partitioning {
-  // Keys by murmur2 as the Java client does it, so both agree; records without a key stick to a random
+  // Keys by murmur2 as the Java client does it, so both agree; records without a key stick to a
+  // random
   // partition until a batch is full (KIP-480, KIP-794).
   java,
   random,       // a random partition for each record, whatever its key
@@ -71,12 +72,13 @@ enum class Partitioning {
 };
 
 // Chooses a partition in [0, partition_count) for a record; called on the sending thread.
-using Partitioner = std::function<std::int32_t(const wire::Bytes& key, std::int32_t partition_count)>;
+using Partitioner =
+    std::function<std::int32_t(const wire::Bytes& key, std::int32_t partition_count)>;
 
 struct ProducerConfig {
-  Acks acks = Acks::all;     // (Java)
-  bool idempotence = true;   // no duplicates, no reordering by retries (Java); needs acks all
-  int max_in_flight = 5;     // requests per broker awaiting an answer (Java); at most 5 if idempotent
+  Acks acks = Acks::all;    // (Java)
+  bool idempotence = true;  // no duplicates, no reordering by retries (Java); needs acks all
+  int max_in_flight = 5;  // requests per broker awaiting an answer (Java); at most 5 if idempotent
 
   Duration linger = std::chrono::milliseconds(5);  // how long a batch waits to fill (Java 4.0)
   std::size_t batch_bytes = 1'000'000;             // largest batch before compression (librdkafka)
@@ -130,22 +132,26 @@ enum class OffsetReset { earliest, latest, none };
 enum class Isolation : std::int8_t { read_uncommitted = 0, read_committed = 1 };
 
 struct ConsumerConfig {
-  std::vector<Assignment> assignment = {};  // partitions to read; may be changed later with assign()
+  std::vector<Assignment> assignment =
+      {};  // partitions to read; may be changed later with assign()
 
-  OffsetReset offset_reset = OffsetReset::latest;          // (Java)
-  Isolation isolation = Isolation::read_uncommitted;       // (Java)
-  std::size_t fetch_min_bytes = 1;                         // (Java)
-  std::size_t fetch_max_bytes = 52'428'800;                // per response (Java)
-  std::size_t partition_max_bytes = 1'048'576;             // per partition and response (Java)
+  OffsetReset offset_reset = OffsetReset::latest;            // (Java)
+  Isolation isolation = Isolation::read_uncommitted;         // (Java)
+  std::size_t fetch_min_bytes = 1;                           // (Java)
+  std::size_t fetch_max_bytes = 52'428'800;                  // per response (Java)
+  std::size_t partition_max_bytes = 1'048'576;               // per partition and response (Java)
   Duration fetch_max_wait = std::chrono::milliseconds(500);  // broker waits for min bytes (Java)
-  std::size_t max_poll_records = 0;  // at most this many from one poll; 0: a whole fetched batch run
+  std::size_t max_poll_records =
+      0;  // at most this many from one poll; 0: a whole fetched batch run
 
   // Bytes of fetched and decompressed data held at most, what the application still holds included.
   // One response more than this may arrive, so it is also the bound for what one Fetch asks for.
   std::size_t prefetch_bytes = 67'108'864;  // librdkafka's default
-  std::size_t max_decompressed_batch_bytes = 134'217'728;  // a batch that unpacks to more is an error
-  bool check_crcs = true;                                  // (Java)
-  std::string rack = {};  // where this client is: reads from a replica there if the broker offers it
+  std::size_t max_decompressed_batch_bytes =
+      134'217'728;         // a batch that unpacks to more is an error
+  bool check_crcs = true;  // (Java)
+  std::string rack =
+      {};  // where this client is: reads from a replica there if the broker offers it
 };
 
 // Each returns an error that names the field and what it may be, or nothing.

@@ -17,7 +17,8 @@ namespace {
 constexpr std::size_t kScratchBytes = 16 * 1024;
 // A handshake answer is a few kilobytes; whoever announces more is no Kafka broker.
 constexpr std::size_t kMaxHandshakeBytes = 1024 * 1024;
-// Requests on the way per connection. A broker works on one at a time, so more would only wait there.
+// Requests on the way per connection. A broker works on one at a time, so more would only wait
+// there.
 constexpr std::size_t kMaxPipelined = 16;
 // KIP-1242's node check came with v5 and needs nothing else from a client; v4 is what brokers know.
 constexpr std::int16_t kApiVersionsVersion = 4;
@@ -66,8 +67,7 @@ Connection::~Connection() {
 }
 
 std::string Connection::name() const {
-  const std::string who =
-      node_id_ < 0 ? "bootstrap server" : "broker " + std::to_string(node_id_);
+  const std::string who = node_id_ < 0 ? "bootstrap server" : "broker " + std::to_string(node_id_);
   return who + " (" + to_string(endpoint_) + ", " + to_string(role_) + ")";
 }
 
@@ -136,7 +136,8 @@ void Connection::throttle(Duration how_long, Now now) {
   }
 }
 
-// ------------------------------------------------------------------------------------- the handshake
+// ------------------------------------------------------------------------------------- the
+// handshake
 
 void Connection::on_open(Now now) {
   if (state_ != State::opening) return;
@@ -145,11 +146,12 @@ void Connection::on_open(Now now) {
 }
 
 void Connection::negotiate(std::int16_t version, Now now) {
-  const ApiVersionsRequest request{.client_software_name = "tern", .client_software_version = "0.1.0"};
+  const ApiVersionsRequest request{.client_software_name = "tern",
+                                   .client_software_version = "0.1.0"};
   Writing writing{take_spare(), nullptr, true};
   const std::int32_t correlation = take_correlation();
-  const Failure failure = encode_request(request, version, correlation, engine_.config().client_id,
-                                         writing.request);
+  const Failure failure =
+      encode_request(request, version, correlation, engine_.config().client_id, writing.request);
   if (failure) return close(failure, now);
   in_flight_.push_back({nullptr, &ApiVersionsRequest::api, correlation, version,
                         writing.request.total_bytes, Duration::zero(), now.mono, kNever});
@@ -169,7 +171,8 @@ void Connection::on_versions(const Response& response, Now now) {
   }
   const auto error = static_cast<BrokerErrc>(reply.error_code);
   versions_.clear();
-  for (const auto& api : reply.api_keys) versions_.set(api.api_key, {api.min_version, api.max_version});
+  for (const auto& api : reply.api_keys)
+    versions_.set(api.api_key, {api.min_version, api.max_version});
   if (error == BrokerErrc::unsupported_version && response.version > 0) {
     const VersionRange offered = versions_.range(ApiVersionsRequest::api.key);
     const bool lower = offered.max >= 0 && offered.max < response.version;
@@ -191,7 +194,8 @@ void Connection::become_ready(Now now) {
   mark();
 }
 
-// ------------------------------------------------------------------------------------------ writing
+// ------------------------------------------------------------------------------------------
+// writing
 
 void Connection::dispatch(Now now) {
   while (!queued_.empty() && in_flight_.size() < kMaxPipelined && now.mono >= throttled_until_) {
@@ -209,11 +213,11 @@ void Connection::dispatch_one(Call& call, Now now) {
     const std::string theirs = offered.max < 0 ? std::string("does not know it")
                                                : "speaks versions " + std::to_string(offered.min) +
                                                      " to " + std::to_string(offered.max);
-    return call.on_failure(Failure(make_error_code(ClientErrc::unsupported_version),
-                        name() + ": " + api.name + ": the broker " + theirs + ", this request needs " +
-                            std::to_string(api.versions.min) + " to " +
-                            std::to_string(call.max_version())),
-                false, now);
+    return call.on_failure(
+        Failure(make_error_code(ClientErrc::unsupported_version),
+                name() + ": " + api.name + ": the broker " + theirs + ", this request needs " +
+                    std::to_string(api.versions.min) + " to " + std::to_string(call.max_version())),
+        false, now);
   }
   Writing writing{take_spare(), &call, call.has_response()};
   const std::int32_t correlation = take_correlation();
@@ -267,7 +271,8 @@ std::size_t Connection::advance(Writing& writing, std::size_t n) const {
   const Outgoing& request = writing.request;
   while (n > 0) {
     const bool more = writing.splices_done < request.splices.size();
-    const std::size_t flat_end = more ? request.splices[writing.splices_done].at : request.flat.size();
+    const std::size_t flat_end =
+        more ? request.splices[writing.splices_done].at : request.flat.size();
     const std::size_t flat_step = std::min(n, flat_end - writing.flat_done);
     writing.flat_done += flat_step;
     n -= flat_step;
@@ -320,7 +325,8 @@ Outgoing Connection::take_spare() {
   return spare;
 }
 
-// ------------------------------------------------------------------------------------------ reading
+// ------------------------------------------------------------------------------------------
+// reading
 
 std::span<std::byte> Connection::read_space() {
   if (frame_size_ != 0) {
@@ -406,23 +412,25 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
   wire::Reader reader(bytes);
   const std::int32_t correlation = reader.i32("correlation_id");
   if (in_flight_.empty() || in_flight_.front().correlation_id != correlation) {
-    const std::string expected = in_flight_.empty()
-                                     ? "none was awaited"
-                                     : std::to_string(in_flight_.front().correlation_id) + " was awaited";
-    return violate(state_ == State::negotiating ? ClientErrc::not_the_protocol
-                                                : ClientErrc::protocol_violation,
-                   "an answer with correlation id " + std::to_string(correlation) + " came, " + expected,
-                   now);
+    const std::string expected =
+        in_flight_.empty() ? "none was awaited"
+                           : std::to_string(in_flight_.front().correlation_id) + " was awaited";
+    return violate(
+        state_ == State::negotiating ? ClientErrc::not_the_protocol
+                                     : ClientErrc::protocol_violation,
+        "an answer with correlation id " + std::to_string(correlation) + " came, " + expected, now);
   }
   const auto unwritten = std::count_if(writing_.begin(), writing_.end(),
                                        [](const Writing& writing) { return writing.has_response; });
   if (in_flight_.size() <= static_cast<std::size_t>(unwritten)) {
     // Ending the call now would free bytes that the network still reads.
-    return violate(ClientErrc::protocol_violation, "a request was answered before it was sent", now);
+    return violate(ClientErrc::protocol_violation, "a request was answered before it was sent",
+                   now);
   }
   const InFlight flight = in_flight_.front();
   if (!skip_response_header_tags(reader, flight.api->key, flight.version)) {
-    return violate(ClientErrc::protocol_violation, "response header: " + reader.error().message(), now);
+    return violate(ClientErrc::protocol_violation, "response header: " + reader.error().message(),
+                   now);
   }
   in_flight_.pop_front();
   last_used_ = now.mono;
@@ -435,8 +443,12 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
   }
   Response response{*this, flight.version, body, std::move(frame)};
   if (Observer* observer = engine_.observer()) {
-    observer->on_response({{node_id_, endpoint_, role_}, flight.api->name, flight.version,
-                           flight.request_bytes, bytes.size() + 4, since(flight.sent, now.mono)});
+    observer->on_response({{node_id_, endpoint_, role_},
+                           flight.api->name,
+                           flight.version,
+                           flight.request_bytes,
+                           bytes.size() + 4,
+                           since(flight.sent, now.mono)});
   }
   if (flight.call) {
     flight.call->on_response(response, now);
@@ -445,11 +457,13 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
   }
 }
 
-// ------------------------------------------------------------------------------------------ endings
+// ------------------------------------------------------------------------------------------
+// endings
 
 std::string Connection::not_kafka(std::uint32_t size) const {
   const auto begins = [&](std::string_view text) {
-    return scratch_used_ >= text.size() && std::memcmp(scratch_.data(), text.data(), text.size()) == 0;
+    return scratch_used_ >= text.size() &&
+           std::memcmp(scratch_.data(), text.data(), text.size()) == 0;
   };
   if (begins("HTTP")) return "an HTTP server answered; this is not a Kafka broker's port";
   if (begins("\x15\x03") || begins("\x16\x03")) {
@@ -474,7 +488,9 @@ void Connection::on_closed(Stage stage, std::error_code why, Now now) {
   if (!ours) {
     std::string text = name() + ": " + to_string(stage) + ": " + why.message();
     if (handshake) {
-      text += "; the connection was made but ended in the handshake: is this a Kafka broker's plaintext port?";
+      text +=
+          "; the connection was made but ended in the handshake: is this a Kafka broker's "
+          "plaintext port?";
       // Some services reset the connection instead of saying that they do not know the version.
       if (backoff_.failures() >= 1 && versions_version_ > 0) --versions_version_;
     }
@@ -527,12 +543,15 @@ void Connection::fail_all(const Failure& why, Now now) {
 
 void Connection::on_timer(Now now) {
   switch (state_) {
-    case State::closed: break;
-    case State::closing: return;
+    case State::closed:
+      break;
+    case State::closing:
+      return;
     case State::opening:
     case State::negotiating:
       if (now.mono >= give_up_at_) {
-        const char* what = state_ == State::opening ? "no connection" : "no answer to the handshake";
+        const char* what =
+            state_ == State::opening ? "no connection" : "no answer to the handshake";
         close(Failure(make_error_code(ClientErrc::timed_out),
                       name() + ": " + what + " within connect_timeout"),
               now);
@@ -555,8 +574,9 @@ void Connection::on_timer(Now now) {
   arm_timer();
 }
 
-// A timer that is set already and fires early does no harm: it is set anew then. What may go already
-// needs no timer (the connection is marked): setting one into the past would fire it without end.
+// A timer that is set already and fires early does no harm: it is set anew then. What may go
+// already needs no timer (the connection is marked): setting one into the past would fire it
+// without end.
 void Connection::arm_timer() {
   Time next = kNever;
   const Time now = engine_.now().mono;
@@ -565,7 +585,9 @@ void Connection::arm_timer() {
       if (!queued_.empty() && retry_at_ > now) next = retry_at_;
       break;
     case State::opening:
-    case State::negotiating: next = give_up_at_; break;
+    case State::negotiating:
+      next = give_up_at_;
+      break;
     case State::ready:
       for (const InFlight& flight : in_flight_) next = std::min(next, flight.deadline);
       if (!queued_.empty() && in_flight_.size() < kMaxPipelined && throttled_until_ > now) {
@@ -573,7 +595,8 @@ void Connection::arm_timer() {
       }
       if (idle()) next = deadline_after(last_used_, engine_.config().connections_max_idle);
       break;
-    case State::closing: break;
+    case State::closing:
+      break;
   }
   if (next == kNever) return timer_.cancel();
   if (timer_.when() > next) timer_.set(next);

@@ -1,9 +1,9 @@
-// Connection: one TCP connection to one broker for one role, from before it is opened until the engine
-// ends. Opens when something is to be sent, agrees on versions (ApiVersions), pipelines requests, hands
-// each answer to its Call, and comes back after a backoff when it breaks.
+// Connection: one TCP connection to one broker for one role, from before it is opened until the
+// engine ends. Opens when something is to be sent, agrees on versions (ApiVersions), pipelines
+// requests, hands each answer to its Call, and comes back after a backoff when it breaks.
 //
-// When the link breaks, everything in flight on it and everything queued fails with the same Failure;
-// the senders decide what is tried again. A call sent during the backoff waits for it.
+// When the link breaks, everything in flight on it and everything queued fails with the same
+// Failure; the senders decide what is tried again. A call sent during the backoff waits for it.
 //
 // Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_CONNECTION_H_
@@ -51,7 +51,8 @@ class Connection final : public Link {
   Connection(Engine& engine, std::int32_t node_id, Endpoint endpoint, Role role);
   ~Connection();
 
-  // Queues the call; the connection is opened if need be, and the call encoded, in this step or the next.
+  // Queues the call; the connection is opened if need be, and the call encoded, in this step or the
+  // next.
   void send(Call& call);
   // Called by the engine in its step after send(), or when something else is to be done here.
   void work(Now now);
@@ -98,7 +99,8 @@ class Connection final : public Link {
     Time sent;
     Time deadline;
   };
-  // A request being written, and how far it has come: flat bytes, then pieces by reference in between.
+  // A request being written, and how far it has come: flat bytes, then pieces by reference in
+  // between.
   struct Writing {
     Outgoing request;
     Call* call;  // null for the connection's own

@@ -21,7 +21,8 @@ Failure not_assigned(const TopicPartition& partition) {
 }  // namespace
 
 Consumer::Consumer(const Client& client, ConsumerConfig config) : state_(client.state()) {
-  if (const Failure failure = check(config)) throw std::system_error(failure.code, failure.message());
+  if (const Failure failure = check(config))
+    throw std::system_error(failure.code, failure.message());
   core_ = std::make_shared<ConsumerCore>(state_->engine(), std::move(config));
   state_->run([&state = *state_, core = core_] { core->start(state.engine().now()); });
   if (const Failure failure = assign(core_->config().assignment)) {

@@ -15,14 +15,14 @@ namespace tern::kafka {
 
 // What became of one record.
 //
-// With an error, the error code that comes with it says how certain it is: ClientErrc::not_written (the
-// broker has certainly not stored it), maybe_written (it may have), or why it was never taken
-// (queue_full, closed, record_too_large, ...). `cause` says what happened: the broker's code, a system
-// error, a timeout; message() says it in words.
+// With an error, the error code that comes with it says how certain it is: ClientErrc::not_written
+// (the broker has certainly not stored it), maybe_written (it may have), or why it was never taken
+// (queue_full, closed, record_too_large, ...). `cause` says what happened: the broker's code, a
+// system error, a timeout; message() says it in words.
 struct Delivery {
-  std::string_view topic;        // valid while the client lives
-  std::int32_t partition = -1;   // -1: none had been chosen yet
-  std::int64_t offset = -1;      // -1: unknown (acks = none, or stored by an earlier try)
+  std::string_view topic;          // valid while the client lives
+  std::int32_t partition = -1;     // -1: none had been chosen yet
+  std::int64_t offset = -1;        // -1: unknown (acks = none, or stored by an earlier try)
   std::int64_t timestamp_ms = -1;  // the record's, or the broker's if the topic uses LogAppendTime
   std::error_code cause;
   std::shared_ptr<const std::string> text;

@@ -6,17 +6,22 @@ namespace tern::kafka {
 namespace {
 
 constexpr std::size_t kResponsePoolBytes = 1024 * 1024;
-// Calls that fail at once may be sent again at once; after so many rounds the network gets its turn.
+// Calls that fail at once may be sent again at once; after so many rounds the network gets its
+// turn.
 constexpr int kMaxRounds = 8;
 
 }  // namespace
 
 const char* to_string(Role role) {
   switch (role) {
-    case Role::produce: return "produce";
-    case Role::fetch: return "fetch";
-    case Role::coordinator: return "coordinator";
-    case Role::control: return "control";
+    case Role::produce:
+      return "produce";
+    case Role::fetch:
+      return "fetch";
+    case Role::coordinator:
+      return "coordinator";
+    case Role::control:
+      return "control";
   }
   return "?";
 }
@@ -114,7 +119,10 @@ void Engine::close(Now now) {
   network_.wake();
 }
 
-void Engine::mark_dirty(Connection& connection) { dirty_.push_back(&connection); network_.wake(); }
+void Engine::mark_dirty(Connection& connection) {
+  dirty_.push_back(&connection);
+  network_.wake();
+}
 
 void Engine::forget(Connection& connection) {
   std::replace(dirty_.begin(), dirty_.end(), &connection, static_cast<Connection*>(nullptr));

@@ -1,9 +1,10 @@
-// Engine: the deterministic client behind the facade. It owns the cluster view, producers, consumers
-// and operations; it does no I/O, reads no clock and draws no randomness but from its seed.
+// Engine: the deterministic client behind the facade. It owns the cluster view, producers,
+// consumers and operations; it does no I/O, reads no clock and draws no randomness but from its
+// seed.
 //
-// All of it belongs to the driver's executor, except post(), which hands a call over from any thread.
-// A public entry point is bracketed by enter(): it reads the time once. User code runs only from
-// run_completions().
+// All of it belongs to the driver's executor, except post(), which hands a call over from any
+// thread. A public entry point is bracketed by enter(): it reads the time once. User code runs only
+// from run_completions().
 #ifndef TERN_CLIENT_KAFKA_ENGINE_H_
 #define TERN_CLIENT_KAFKA_ENGINE_H_
 
@@ -29,8 +30,8 @@ class Part {
   virtual ~Part() = default;
   // Called in each step, after timers and posted calls: sends what has become ready.
   virtual void step(Now now) = 0;
-  // Runs the handlers of what has completed. A handler that throws must not lose the others: take each
-  // out before calling it. More may complete meanwhile; that may wait for the next call.
+  // Runs the handlers of what has completed. A handler that throws must not lose the others: take
+  // each out before calling it. More may complete meanwhile; that may wait for the next call.
   virtual void run_completions() = 0;
   // Ends the operation with this number, if it is one of its own that has not ended yet.
   virtual void cancel(std::uint64_t id) = 0;
@@ -64,15 +65,16 @@ class Engine final : public Machine {
   // Queues a handler with its arguments for run_completions().
   template <class... Args>
   void complete(Completion<Args...> handler, std::type_identity_t<Args>... args) {
-    completions_.push_back([handler = std::move(handler),
-                            ... args = std::move(args)]() mutable { handler(std::move(args)...); });
+    completions_.push_back([handler = std::move(handler), ... args = std::move(args)]() mutable {
+      handler(std::move(args)...);
+    });
     wake();
   }
 
   void cancel(std::uint64_t id);
 
-  // Takes a part in, to be stepped from now on. Parts stay until remove(); remove() during a step or
-  // from a completion is fine.
+  // Takes a part in, to be stepped from now on. Parts stay until remove(); remove() during a step
+  // or from a completion is fine.
   void add(std::shared_ptr<Part> part);
   void remove(Part& part);
 

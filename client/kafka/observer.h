@@ -1,8 +1,8 @@
 // Observer: sees what the client does, to make logs, counters and histograms from.
 //
-// All functions are called on the client's executor, from inside the engine: they must be quick, must
-// not throw and must not call the client. Views are valid during the call only. Each does nothing by
-// default, so override what you need.
+// All functions are called on the client's executor, from inside the engine: they must be quick,
+// must not throw and must not call the client. Views are valid during the call only. Each does
+// nothing by default, so override what you need.
 #ifndef TERN_CLIENT_KAFKA_OBSERVER_H_
 #define TERN_CLIENT_KAFKA_OBSERVER_H_
 
@@ -39,14 +39,15 @@ class Observer {
     std::string_view topic;
     std::int32_t partition;
     std::size_t records;
-    std::size_t bytes;             // as sent
+    std::size_t bytes;  // as sent
     std::size_t uncompressed_bytes;
     int attempts;
   };
 
   virtual ~Observer() = default;
   virtual void on_connected(const Connection&) {}
-  // Also for connections that were never made. The failure is empty when this side closed an idle one.
+  // Also for connections that were never made. The failure is empty when this side closed an idle
+  // one.
   virtual void on_disconnected(const Connection&, Stage, const Failure&) {}
   virtual void on_response(const Request&) {}
   virtual void on_throttled(const Connection&, Duration) {}

@@ -10,22 +10,24 @@
 // Three ways to learn of deliveries, from cheapest to dearest: on_batch() (one call per batch), a
 // handler given to try_send() (one call per record), async_send() with any completion token.
 //
-// Order: records that one thread sends to one partition are stored in that order, each once, with the
-// default idempotence = true. Without it, retries with max_in_flight above 1 can reorder and duplicate.
+// Order: records that one thread sends to one partition are stored in that order, each once, with
+// the default idempotence = true. Without it, retries with max_in_flight above 1 can reorder and
+// duplicate.
 //
-// Views: key, value and headers are copied before try_send() returns, and before async_send() returns
-// when the token is a callback or use_future. Lazy tokens (use_awaitable, deferred) start at the await
-// and may wait for space, so there the views have to live until it completes.
+// Views: key, value and headers are copied before try_send() returns, and before async_send()
+// returns when the token is a callback or use_future. Lazy tokens (use_awaitable, deferred) start
+// at the await and may wait for space, so there the views have to live until it completes.
 //
-// Threading: any thread may call anything. Handlers run on their associated executor, by default the
-// client's; on_batch handlers on the client's. A handler must not throw: what it throws comes out of
-// the executor's run().
+// Threading: any thread may call anything. Handlers run on their associated executor, by default
+// the client's; on_batch handlers on the client's. A handler must not throw: what it throws comes
+// out of the executor's run().
 //
-// Certainty: an error of a delivery is ClientErrc::not_written or maybe_written, with the cause beside
-// it. Records that were never taken report queue_full, closed, record_too_large or unknown_partition.
+// Certainty: an error of a delivery is ClientErrc::not_written or maybe_written, with the cause
+// beside it. Records that were never taken report queue_full, closed, record_too_large or
+// unknown_partition.
 //
-// Destroying a producer gives up what it still holds (the handlers are told); async_close() first if
-// that is to arrive.
+// Destroying a producer gives up what it still holds (the handlers are told); async_close() first
+// if that is to arrive.
 #ifndef TERN_CLIENT_KAFKA_PRODUCER_H_
 #define TERN_CLIENT_KAFKA_PRODUCER_H_
 
@@ -96,8 +98,8 @@ class Producer {
   }
 
   // void(std::error_code, Delivery). With a callback or use_future a full buffer is the error
-  // queue_full; a lazy token waits for space. Cancelling is total while it waits for space; after that
-  // it only stops waiting, with maybe_written.
+  // queue_full; a lazy token waits for space. Cancelling is total while it waits for space; after
+  // that it only stops waiting, with maybe_written.
   template <class Token>
   auto async_send(const TopicRef& topic, const Record& record, Token&& token,
                   Diagnostics* diagnostics = nullptr) {
@@ -114,27 +116,31 @@ class Producer {
   // void(std::error_code): there is room again for records of ordinary size.
   template <class Token>
   auto async_wait_space(Token&& token) {
-    return start([core = core_](std::uint64_t op, Completion<Failure> done) {
-      core->wait_space(std::move(done), op);
-    }, std::forward<Token>(token), nullptr);
+    return start(
+        [core = core_](std::uint64_t op, Completion<Failure> done) {
+          core->wait_space(std::move(done), op);
+        },
+        std::forward<Token>(token), nullptr);
   }
 
   // void(std::error_code): all records taken before this call have been reported, good or bad, and
   // their handlers called. Does not wait for linger.
   template <class Token>
   auto async_flush(Token&& token) {
-    return start([core = core_](std::uint64_t op, Completion<Failure> done) {
-      core->flush(std::move(done), op);
-    }, std::forward<Token>(token), nullptr);
+    return start([core = core_](std::uint64_t op,
+                                Completion<Failure> done) { core->flush(std::move(done), op); },
+                 std::forward<Token>(token), nullptr);
   }
 
-  // void(std::error_code): takes no more records, flushes, and ends with timed_out when not everything
-  // was delivered within `timeout`; what was not is reported to its handlers first.
+  // void(std::error_code): takes no more records, flushes, and ends with timed_out when not
+  // everything was delivered within `timeout`; what was not is reported to its handlers first.
   template <class Token>
   auto async_close(Duration timeout, Token&& token, Diagnostics* diagnostics = nullptr) {
-    return start([core = core_, timeout](std::uint64_t, Completion<Failure> done) {
-      core->close(timeout, std::move(done));
-    }, std::forward<Token>(token), diagnostics);
+    return start(
+        [core = core_, timeout](std::uint64_t, Completion<Failure> done) {
+          core->close(timeout, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
   }
 
   // Memory of records on their way: never above ProducerConfig::buffer_bytes.
@@ -170,7 +176,8 @@ class Producer {
   auto start(Call call, Token&& token, Diagnostics* diagnostics) {
     return net::async_start<>(
         state_->executor(), state_,
-        [state = state_, call = std::move(call)](std::uint64_t op, Completion<Failure> done) mutable {
+        [state = state_, call = std::move(call)](std::uint64_t op,
+                                                 Completion<Failure> done) mutable {
           state->run([call = std::move(call), op, done = std::move(done)]() mutable {
             call(op, std::move(done));
           });

@@ -15,7 +15,8 @@ bool is_hopeless(const Topic& topic) {
 
 Failure delivery_timed_out(const Batch& batch, const ProducerConfig& config) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.delivery_timeout);
-  std::string text = "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
+  std::string text =
+      "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
   const Failure& last = batch.last_failure ? batch.last_failure : batch.queue->last_failure;
   if (last) text += "; last try: " + last.message();
   return Failure(make_error_code(ClientErrc::timed_out), std::move(text));
@@ -53,7 +54,8 @@ ProducerCore::~ProducerCore() {
   }
 }
 
-// --------------------------------------------------------------------------------------- what comes in
+// --------------------------------------------------------------------------------------- what
+// comes in
 
 void ProducerCore::send(ProducerTopic& topic, const Record& record,
                         Completion<Failure, Delivery> done, std::uint64_t id) {
@@ -140,7 +142,8 @@ void ProducerCore::cancel(std::uint64_t id) {
   }
 }
 
-// ----------------------------------------------------------------------------------------------- topics
+// -----------------------------------------------------------------------------------------------
+// topics
 
 void ProducerCore::on_cluster_changed(Now now) {
   accumulator_.for_each_topic([&](ProducerTopic& topic) { refresh_topic(topic, now); });
@@ -157,7 +160,8 @@ void ProducerCore::refresh_topic(ProducerTopic& topic, Now now) {
     return;
   }
   std::vector<bool> has_leader;
-  for (const PartitionInfo& partition : known->partitions) has_leader.push_back(partition.leader >= 0);
+  for (const PartitionInfo& partition : known->partitions)
+    has_leader.push_back(partition.leader >= 0);
   const std::uint64_t waited = accumulator_.oldest_pending(topic).second;
   std::vector<Accumulator::Refused> refused;
   accumulator_.set_partitions(topic, has_leader, refused);
@@ -165,7 +169,8 @@ void ProducerCore::refresh_topic(ProducerTopic& topic, Now now) {
     assign_lane(*topic.partitions[i].queue, now);
   }
   for (Accumulator::Refused& each : refused) {
-    report_pending(each.record, topic, make_error_code(ClientErrc::not_written), Failure(each.error));
+    report_pending(each.record, topic, make_error_code(ClientErrc::not_written),
+                   Failure(each.error));
   }
   // What waited before the flush is in batches with higher numbers now.
   for (Waiter& flush : flushes_) {
@@ -201,7 +206,8 @@ void ProducerCore::expire_pending(Now now) {
   });
 }
 
-// ------------------------------------------------------------------------------------------------- steps
+// -------------------------------------------------------------------------------------------------
+// steps
 
 void ProducerCore::step(Now now) {
   if (closed_) return;
@@ -266,14 +272,18 @@ void ProducerCore::finish_waiters() {
   const std::size_t batch = std::min(config_.batch_bytes, config_.buffer_bytes / 2);
   if (!space_waiters_.empty() && (used + batch <= config_.buffer_bytes || closing_)) {
     for (Waiter& waiter : space_waiters_) {
-      if (waiter.done) engine_.complete(std::move(waiter.done), closing_ ? Failure(ClientErrc::closed) : Failure());
+      if (waiter.done)
+        engine_.complete(std::move(waiter.done),
+                         closing_ ? Failure(ClientErrc::closed) : Failure());
     }
     space_waiters_.clear();
   }
   if (!closing_ || closed_) return;
   const Now now = engine_.now();
   if (now.mono >= close_deadline_) {
-    shut_down(Failure(make_error_code(ClientErrc::timed_out), "the producer was closed before this was delivered"), now);
+    shut_down(Failure(make_error_code(ClientErrc::timed_out),
+                      "the producer was closed before this was delivered"),
+              now);
   } else if (accumulator_.empty() && waiting_sends_.empty() && calls_in_flight_ == 0) {
     shut_down(Failure(ClientErrc::closed), now);
   }
@@ -283,8 +293,9 @@ void ProducerCore::set_timer(Now now) {
   if (closed_) return timer_.cancel();
   Time next = std::min(accumulator_.next_linger(), close_deadline_);
   next = std::min(next, deadline_after(accumulator_.oldest().first, config_.delivery_timeout));
-  next = std::min(next, deadline_after(accumulator_.oldest_pending().first,
-                                       std::min(config_.metadata_timeout, config_.delivery_timeout)));
+  next =
+      std::min(next, deadline_after(accumulator_.oldest_pending().first,
+                                    std::min(config_.metadata_timeout, config_.delivery_timeout)));
   for (const PartitionQueue* queue : delayed_) next = std::min(next, queue->retry_at);
   if (!waiting_sends_.empty()) {
     next = std::min(next, deadline_after(waiting_sends_.front().since, config_.delivery_timeout));
@@ -322,7 +333,8 @@ void ProducerCore::shut_down(const Failure& why, Now now) {
   engine_.wake();
 }
 
-// --------------------------------------------------------------------------------------------- telling
+// ---------------------------------------------------------------------------------------------
+// telling
 
 Observer::Batch ProducerCore::describe(const Batch& batch) const {
   return {batch.queue->topic->name,
@@ -363,8 +375,8 @@ void ProducerCore::report(Batch& batch, std::int64_t base_offset, std::int64_t l
   done_.push_back(std::move(done));
 }
 
-void ProducerCore::report_pending(PendingRecord& record, ProducerTopic& topic, std::error_code error,
-                                  const Failure& cause) {
+void ProducerCore::report_pending(PendingRecord& record, ProducerTopic& topic,
+                                  std::error_code error, const Failure& cause) {
   Done done;
   done.topic = &topic;
   done.count = 1;
@@ -418,7 +430,8 @@ bool ProducerCore::tell(Done& done) {
 void ProducerCore::run_completions() {
   // The handlers' memory comes free only here, which somebody may be waiting for.
   if (!done_.empty() && !(space_waiters_.empty() && waiting_sends_.empty())) engine_.wake();
-  // What completes meanwhile waits for the next call, so that a handler that sends cannot starve others.
+  // What completes meanwhile waits for the next call, so that a handler that sends cannot starve
+  // others.
   for (std::size_t left = done_.size(); left > 0; --left) {
     while (tell(done_.front())) {
     }

@@ -30,13 +30,15 @@ inline constexpr Null null{};
 
 namespace internal {
 
-// The common part of Text and Bytes; Tag keeps the two apart, since the wire writes them differently.
+// The common part of Text and Bytes; Tag keeps the two apart, since the wire writes them
+// differently.
 template <class Tag>
 class View {
  public:
   constexpr View() = default;
   constexpr View(Null) : data_(nullptr) {}
-  constexpr View(std::string_view text) : data_(text.data() ? text.data() : ""), size_(text.size()) {}
+  constexpr View(std::string_view text)
+      : data_(text.data() ? text.data() : ""), size_(text.size()) {}
   constexpr View(const char* text) : View(std::string_view(text)) {}
   View(const std::string& text) : View(std::string_view(text)) {}
 
@@ -80,8 +82,8 @@ class Bytes : public internal::View<Bytes> {
   static constexpr Bytes null() { return Bytes(Null{}); }
 };
 
-// The record batches inside a Produce request or a Fetch response: same wire form as Bytes, but a type
-// of its own, because an encoder passes it on by reference instead of copying it.
+// The record batches inside a Produce request or a Fetch response: same wire form as Bytes, but a
+// type of its own, because an encoder passes it on by reference instead of copying it.
 class Records : public internal::View<Records> {
  public:
   using View::View;
@@ -118,7 +120,8 @@ class Array {
   }
 
  private:
-  // 16 bytes in all: the wire counts elements in an int32, and a decoder's memory bound rests on this.
+  // 16 bytes in all: the wire counts elements in an int32, and a decoder's memory bound rests on
+  // this.
   const T* data_ = nullptr;
   std::uint32_t size_ = 0;
   bool null_ = false;

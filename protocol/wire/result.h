@@ -9,8 +9,8 @@
 
 namespace tern::wire {
 
-// Used where a function can fail and the caller has to look. An error code that is not set would make
-// neither a value nor an error, so the constructor refuses it.
+// Used where a function can fail and the caller has to look. An error code that is not set would
+// make neither a value nor an error, so the constructor refuses it.
 template <class T>
 class [[nodiscard]] Result {
  public:

@@ -1,5 +1,5 @@
-// The smallest program that writes to Kafka and reads from it. Run without a broker it ends at once,
-// with what it had to send given up: here it only has to build, link and come down in order.
+// The smallest program that writes to Kafka and reads from it. Run without a broker it ends at
+// once, with what it had to send given up: here it only has to build, link and come down in order.
 
 #include <chrono>
 #include <cstdio>

@@ -42,8 +42,8 @@ class AdminCoreTest : public ::testing::Test {
         request.timeout_ms = 1000;
         return request;
       };
-      auto done = [finished = std::move(finished)](const Failure& why, const CreateTopicsResponse* reply,
-                                                   std::int16_t, Now) {
+      auto done = [finished = std::move(finished)](
+                      const Failure& why, const CreateTopicsResponse* reply, std::int16_t, Now) {
         if (why) return finished({why, true});
         const auto error = static_cast<BrokerErrc>(reply->topics[0].error_code);
         if (error == BrokerErrc::none) return finished({});
@@ -97,7 +97,8 @@ TEST_F(AdminCoreTest, FollowsTheController) {
 }
 
 TEST_F(AdminCoreTest, NotControllerIsTriedAgain) {
-  rig.cluster.inject(CreateTopicsRequest::api.key, Injection::with_error(BrokerErrc::not_controller, 3));
+  rig.cluster.inject(CreateTopicsRequest::api.key,
+                     Injection::with_error(BrokerErrc::not_controller, 3));
   create("t");
   ASSERT_TRUE(wait());
   EXPECT_FALSE(failure) << failure.message();

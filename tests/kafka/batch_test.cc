@@ -117,7 +117,8 @@ TEST_F(HandlerListTest, CallsEachOnceInOrder) {
   HandlerList moved(std::move(list));
   call_all(moved);
   ASSERT_EQ(called.size(), 500U);
-  for (int i = 0; i < 500; ++i) EXPECT_EQ(called[static_cast<std::size_t>(i)], (std::pair<std::int32_t, std::int64_t>(i, i)));
+  for (int i = 0; i < 500; ++i)
+    EXPECT_EQ(called[static_cast<std::size_t>(i)], (std::pair<std::int32_t, std::int64_t>(i, i)));
   EXPECT_EQ(left(), 0U);
   EXPECT_TRUE(moved.empty());
   EXPECT_EQ(pool.used_bytes(), 0U);

@@ -1,5 +1,5 @@
-// What a client knows of a cluster: found over any bootstrap server, kept over answers that are old or
-// leave things out, and asked for no more often than it may be.
+// What a client knows of a cluster: found over any bootstrap server, kept over answers that are old
+// or leave things out, and asked for no more often than it may be.
 #include "client/kafka/cluster.h"
 
 #include <gtest/gtest.h>

@@ -17,16 +17,20 @@ using std::chrono::seconds;
 
 TEST(Endpoints, AreReadAsPeopleWriteThem) {
   const std::pair<const char*, Endpoint> good[] = {
-      {"host", {"host", 9092}},           {"host:1", {"host", 1}},   {"1.2.3.4:65535", {"1.2.3.4", 65535}},
-      {"[::1]:9093", {"::1", 9093}},      {"[fe80::1]", {"fe80::1", 9092}},
+      {"host", {"host", 9092}},
+      {"host:1", {"host", 1}},
+      {"1.2.3.4:65535", {"1.2.3.4", 65535}},
+      {"[::1]:9093", {"::1", 9093}},
+      {"[fe80::1]", {"fe80::1", 9092}},
   };
   for (const auto& [text, want] : good) {
     Endpoint endpoint;
     EXPECT_TRUE(parse_endpoint(text, endpoint)) << text;
     EXPECT_EQ(endpoint, want) << text;
   }
-  for (const char* text : {"", ":9092", "host:", "host:0", "host:65536", "host:-1", "host:12x", "::1", "[::1", "[]",
-                           "[::1]9092", "http://host:9092", "a b:1", "a:1,b:2", "host:1:2", "[::1]:"}) {
+  for (const char* text :
+       {"", ":9092", "host:", "host:0", "host:65536", "host:-1", "host:12x", "::1", "[::1", "[]",
+        "[::1]9092", "http://host:9092", "a b:1", "a:1,b:2", "host:1:2", "[::1]:"}) {
     Endpoint endpoint{"untouched", 7};
     EXPECT_FALSE(parse_endpoint(text, endpoint)) << text;
     EXPECT_EQ(endpoint, (Endpoint{"untouched", 7})) << text;
@@ -107,7 +111,8 @@ TEST(Config, ConsumerProblemsNameTheField) {
       {"fetch_max_bytes", [](ConsumerConfig& c) { c.fetch_max_bytes = 0; }},
       {"partition_max_bytes", [](ConsumerConfig& c) { c.partition_max_bytes = 0; }},
       {"prefetch_bytes", [](ConsumerConfig& c) { c.prefetch_bytes = 0; }},
-      {"max_decompressed_batch_bytes", [](ConsumerConfig& c) { c.max_decompressed_batch_bytes = 0; }},
+      {"max_decompressed_batch_bytes",
+       [](ConsumerConfig& c) { c.max_decompressed_batch_bytes = 0; }},
   };
   for (const auto& [field, spoil] : bad) {
     ConsumerConfig config;

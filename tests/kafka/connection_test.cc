@@ -68,7 +68,8 @@ class ConnectionTest : public ::testing::Test {
 
   Connection& connection() {
     if (!connection_) {
-      connection_ = std::make_unique<Connection>(rig.engine(), 5, Endpoint{"peer", 9092}, Role::control);
+      connection_ =
+          std::make_unique<Connection>(rig.engine(), 5, Endpoint{"peer", 9092}, Role::control);
     }
     return *connection_;
   }
@@ -125,7 +126,8 @@ TEST_F(ConnectionTest, AnswersReachTheirCalls) {
   EXPECT_EQ(peer.sessions.size(), 1U);
 }
 
-// ---------------------------------------------------------------------------------- not a Kafka broker
+// ---------------------------------------------------------------------------------- not a Kafka
+// broker
 
 TEST_F(ConnectionTest, WrongHostNamesItAndTheStage) {
   Connection nowhere(rig.engine(), 5, {"nohost", 9092}, Role::control);
@@ -164,7 +166,8 @@ TEST_F(ConnectionTest, OtherProtocolsAreNamed) {
   for (const auto& [bytes, name] : others) {
     peer_says(bytes);
     const Ending ending = call();
-    EXPECT_EQ(ending.failure.code, ClientErrc::not_the_protocol) << name << ": " << ending.failure.message();
+    EXPECT_EQ(ending.failure.code, ClientErrc::not_the_protocol)
+        << name << ": " << ending.failure.message();
     EXPECT_FALSE(ending.maybe_sent);
     says(ending.failure, name);
     says(ending.failure, "peer:9092");
@@ -236,7 +239,8 @@ TEST_F(ConnectionTest, GarbageAfterTheHandshakeNeitherCrashesNorSpins) {
   }
 }
 
-// ------------------------------------------------------------------------------------------- versions
+// -------------------------------------------------------------------------------------------
+// versions
 
 TEST_F(ConnectionTest, OldBrokerIsSpokenToInItsVersion) {
   peer.offered[3] = {0, 5};
@@ -305,7 +309,8 @@ TEST_F(ConnectionTest, HandshakeThatIsRefusedAgainAndAgainEnds) {
   EXPECT_LE(peer.requests, 3);
 }
 
-// ----------------------------------------------------------------------------------------------- lies
+// -----------------------------------------------------------------------------------------------
+// lies
 
 TEST_F(ConnectionTest, WrongCorrelationIdEndsTheConnection) {
   ASSERT_FALSE(call().failure);
@@ -336,7 +341,8 @@ TEST_F(ConnectionTest, UnaskedAnswerEndsTheConnection) {
 
 TEST_F(ConnectionTest, TruncatedAnswerNamesTheField) {
   peer.on_request = [](const ScriptPeer::Request& request) {
-    request.session.send(ScriptPeer::frame(ScriptPeer::number(request.header.correlation_id) + std::string(3, '\0')));
+    request.session.send(ScriptPeer::frame(ScriptPeer::number(request.header.correlation_id) +
+                                           std::string(3, '\0')));
   };
   const Ending ending = call();
   EXPECT_EQ(ending.failure.code, ClientErrc::protocol_violation);
@@ -346,7 +352,8 @@ TEST_F(ConnectionTest, TruncatedAnswerNamesTheField) {
 TEST_F(ConnectionTest, AnswerAboveTheLimitIsRefusedBeforeItIsRead) {
   rig.client_config.max_response_bytes = 100'000;
   peer.on_request = [](const ScriptPeer::Request& request) {
-    request.session.send(ScriptPeer::number(100'001) + ScriptPeer::number(request.header.correlation_id));
+    request.session.send(ScriptPeer::number(100'001) +
+                         ScriptPeer::number(request.header.correlation_id));
   };
   const Ending ending = call();
   EXPECT_EQ(ending.failure.code, ClientErrc::frame_too_large);
@@ -357,7 +364,9 @@ TEST_F(ConnectionTest, AnswerAboveTheLimitIsRefusedBeforeItIsRead) {
 
 TEST_F(ConnectionTest, NegativeLengthIsRefused) {
   for (const std::int32_t size : {-1, 0, 3, -0x7fffffff - 1}) {
-    peer.on_request = [size](const ScriptPeer::Request& request) { request.session.send(ScriptPeer::number(size)); };
+    peer.on_request = [size](const ScriptPeer::Request& request) {
+      request.session.send(ScriptPeer::number(size));
+    };
     const Ending ending = call();
     EXPECT_TRUE(ending.failure.code == ClientErrc::protocol_violation ||
                 ending.failure.code == ClientErrc::frame_too_large)
@@ -369,7 +378,8 @@ TEST_F(ConnectionTest, MemoryGrowsWithWhatComesNotWithWhatIsAnnounced) {
   rig.client_config.request_timeout = seconds(5);
   std::size_t total = 0;
   peer.on_request = [&](const ScriptPeer::Request& request) {
-    request.session.send(ScriptPeer::number(90'000'000) + ScriptPeer::number(request.header.correlation_id) +
+    request.session.send(ScriptPeer::number(90'000'000) +
+                         ScriptPeer::number(request.header.correlation_id) +
                          std::string(total, 'x'));
   };
   for (const std::size_t size : {std::size_t{0}, std::size_t{200'000}, std::size_t{1'000'000}}) {
@@ -397,7 +407,8 @@ TEST_F(ConnectionTest, LargeAnswersComeWholeInAnyPieces) {
   Ending endings[5];
   for (Ending& ending : endings) send(ending);
   rig.run_for(seconds(5));
-  for (const Ending& ending : endings) EXPECT_FALSE(ending.endings != 1 || ending.failure) << ending.failure.message();
+  for (const Ending& ending : endings)
+    EXPECT_FALSE(ending.endings != 1 || ending.failure) << ending.failure.message();
 }
 
 // What the network still reads of a request must not be freed by an answer that comes too early.
@@ -415,7 +426,8 @@ TEST_F(ConnectionTest, AnswerToARequestThatIsNotSentYetIsRefused) {
   says(ending.failure, "before it was sent");
 }
 
-// ------------------------------------------------------------------------------------------- timeouts
+// -------------------------------------------------------------------------------------------
+// timeouts
 
 TEST_F(ConnectionTest, TimeoutEndsTheConnectionForAllOnIt) {
   rig.client_config.request_timeout = seconds(5);
@@ -449,7 +461,8 @@ TEST_F(ConnectionTest, ResetFailsSentCallsAsMaybeSentAndOthersNot) {
   rig.run_for(milliseconds(100));
   peer.net.close(peer.sessions.back().id);
   rig.run_for(seconds(1));
-  const auto sent = std::count_if(endings.begin(), endings.end(), [](const auto& e) { return e.maybe_sent; });
+  const auto sent =
+      std::count_if(endings.begin(), endings.end(), [](const auto& e) { return e.maybe_sent; });
   EXPECT_EQ(sent, 16);
   EXPECT_TRUE(endings.front().maybe_sent);
   EXPECT_FALSE(endings.back().maybe_sent);

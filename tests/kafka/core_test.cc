@@ -103,7 +103,8 @@ TEST(Timers, DeadlineDoesNotRunPastTheEnd) {
   EXPECT_EQ(deadline_after(at(5), milliseconds(2)), at(7));
 }
 
-// ---------------------------------------------------------------------------------------- completions
+// ----------------------------------------------------------------------------------------
+// completions
 
 struct Counted {
   explicit Counted(int& n) : alive(&n) { ++*alive; }
@@ -134,12 +135,16 @@ void check_completion() {
     EXPECT_FALSE(third);
     EXPECT_EQ(alive, 0) << "destroyed by being called";
     third = Completion<int, std::unique_ptr<int>>(
-        [counted = Counted(alive), padding](int, const std::unique_ptr<int>&) { static_cast<void>(padding); });
+        [counted = Counted(alive), padding](int, const std::unique_ptr<int>&) {
+          static_cast<void>(padding);
+        });
     EXPECT_EQ(alive, 1);
     third.reset();
     EXPECT_EQ(alive, 0);
     third = Completion<int, std::unique_ptr<int>>(
-        [counted = Counted(alive), padding](int, const std::unique_ptr<int>&) { static_cast<void>(padding); });
+        [counted = Counted(alive), padding](int, const std::unique_ptr<int>&) {
+          static_cast<void>(padding);
+        });
   }
   EXPECT_EQ(alive, 0);
   EXPECT_EQ(calls, 1);
@@ -205,7 +210,8 @@ TEST(Completion, LargeOnesUseTheGivenAllocatorAndGiveItBackBeforeTheCall) {
   EXPECT_EQ(blocks, 0);
 }
 
-// -------------------------------------------------------------------------------------------- frames
+// --------------------------------------------------------------------------------------------
+// frames
 
 TEST(Frames, AreCountedAndUsedAgain) {
   FramePool pool(1 << 20);
@@ -255,7 +261,8 @@ TEST(Frames, NoticeComesOnceForEachAsking) {
   EXPECT_EQ(notices, 1);
 }
 
-// -------------------------------------------------------------------------------------------- others
+// --------------------------------------------------------------------------------------------
+// others
 
 TEST(Backoff, DoublesWithJitterUpToItsLimit) {
   Random random(1);

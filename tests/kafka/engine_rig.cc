@@ -34,7 +34,8 @@ EngineRig::~EngineRig() {
 
 Engine& EngineRig::start() {
   if (client_config.bootstrap.empty()) {
-    for (const Node& node : nodes_) client_config.bootstrap.push_back(host_of(node.broker.id()) + ":9092");
+    for (const Node& node : nodes_)
+      client_config.bootstrap.push_back(host_of(node.broker.id()) + ":9092");
   }
   if (client_config.seed == 0) client_config.seed = 7;
   const Failure invalid = tern::kafka::check(client_config);
@@ -71,10 +72,11 @@ std::vector<StoredRecord> EngineRig::stored(std::string_view topic, std::int32_t
   EXPECT_NE(log, nullptr) << topic << " " << partition;
   if (!log) return all;
   EXPECT_TRUE(log->for_each_record([&](const broker::LogRecord& r) {
-    StoredRecord record{r.offset,   r.timestamp_ms,  r.producer_id,    r.producer_epoch,
-                        r.sequence, text_of(r.key),  text_of(r.value), r.key.is_null(),
-                        r.value.is_null(), {}};
-    for (const Header& header : r.headers) record.headers.emplace_back(header.key.str(), text_of(header.value));
+    StoredRecord record{
+        r.offset,       r.timestamp_ms,   r.producer_id,   r.producer_epoch,  r.sequence,
+        text_of(r.key), text_of(r.value), r.key.is_null(), r.value.is_null(), {}};
+    for (const Header& header : r.headers)
+      record.headers.emplace_back(header.key.str(), text_of(header.value));
     all.push_back(std::move(record));
   }));
   return all;
@@ -108,32 +110,39 @@ std::error_code TestProducer::send(std::string_view topic, const Record& record,
   ProducerTopic& to = core->accumulator().topic(topic);
   return core->accumulator().append(
       to, record, [this, tag = std::move(tag)](std::error_code error, const Delivery& d) {
-        told.push_back({tag, error, d.cause, std::string(d.topic), d.message(), d.partition, d.offset,
-                        d.timestamp_ms});
+        told.push_back({tag, error, d.cause, std::string(d.topic), d.message(), d.partition,
+                        d.offset, d.timestamp_ms});
       });
 }
 
 void TestProducer::await_send(std::string_view topic, const Record& record, std::string tag,
                               std::uint64_t id) {
   rig_.engine().enter();
-  core->send(core->accumulator().topic(topic), record,
-             [this, tag = std::move(tag)](Failure why, const Delivery& d) {
-               told.push_back({tag, why.code, d.cause, std::string(d.topic), why.message(), d.partition,
-                               d.offset, d.timestamp_ms});
-             },
-             id);
+  core->send(
+      core->accumulator().topic(topic), record,
+      [this, tag = std::move(tag)](Failure why, const Delivery& d) {
+        told.push_back({tag, why.code, d.cause, std::string(d.topic), why.message(), d.partition,
+                        d.offset, d.timestamp_ms});
+      },
+      id);
 }
 
 void TestProducer::flush(std::string tag, std::uint64_t id) {
   rig_.engine().enter();
-  core->flush([this, tag](const Failure& why) { told.push_back({tag, why.code, {}, {}, why.message(), -1, -1, -1}); },
-              id);
+  core->flush(
+      [this, tag](const Failure& why) {
+        told.push_back({tag, why.code, {}, {}, why.message(), -1, -1, -1});
+      },
+      id);
 }
 
 void TestProducer::wait_space(std::string tag, std::uint64_t id) {
   rig_.engine().enter();
   core->wait_space(
-      [this, tag](const Failure& why) { told.push_back({tag, why.code, {}, {}, why.message(), -1, -1, -1}); }, id);
+      [this, tag](const Failure& why) {
+        told.push_back({tag, why.code, {}, {}, why.message(), -1, -1, -1});
+      },
+      id);
 }
 
 void TestProducer::close(Duration timeout, std::string tag) {
@@ -161,7 +170,9 @@ bool TestProducer::wait_for_count(std::size_t count, Duration limit) {
 }
 
 const Told& TestProducer::of(std::string_view tag) {
-  static const Told nothing{"nothing", make_error_code(ClientErrc::invalid_argument), {}, {}, "nothing was told", -1, -1, -1};
+  static const Told nothing{
+      "nothing", make_error_code(ClientErrc::invalid_argument), {}, {}, "nothing was told", -1, -1,
+      -1};
   EXPECT_EQ(count(tag), 1U) << "told about " << tag;
   for (const Told& each : told) {
     if (each.tag == tag) return each;

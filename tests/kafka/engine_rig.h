@@ -1,5 +1,5 @@
-// An engine on the host "client" and a cluster of embedded brokers on the hosts "b1", "b2", ..., in a
-// simulated world: everything happens in virtual time, on one thread, the same way each time.
+// An engine on the host "client" and a cluster of embedded brokers on the hosts "b1", "b2", ..., in
+// a simulated world: everything happens in virtual time, on one thread, the same way each time.
 #ifndef TERN_TESTS_KAFKA_ENGINE_RIG_H_
 #define TERN_TESTS_KAFKA_ENGINE_RIG_H_
 
@@ -27,7 +27,6 @@ using broker::Injection;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
 
 // A record as the broker has it.
 struct StoredRecord {
@@ -59,7 +58,9 @@ class EngineRig {
 
   // Lets the world run until `done` or the limit; false: not done. `check` runs before each event.
   bool run_until(const std::function<bool()>& done, Duration limit = seconds(300));
-  void run_for(Duration period) { run_until([] { return false; }, period); }
+  void run_for(Duration period) {
+    run_until([] { return false; }, period);
+  }
   std::function<void()> check;
 
   // How many requests of an API the brokers have seen since the last forget_requests().
@@ -107,11 +108,13 @@ class TestProducer {
 
   // With a handler that notes what it is told under `tag`.
   std::error_code send(std::string_view topic, const Record& record, std::string tag);
-  std::error_code send(std::string_view topic, const std::string& value, std::int32_t partition = kPartitionByKey) {
+  std::error_code send(std::string_view topic, const std::string& value,
+                       std::int32_t partition = kPartitionByKey) {
     return send(topic, Record{.value = value, .partition = partition}, value);
   }
   // As an awaited send, which waits for space.
-  void await_send(std::string_view topic, const Record& record, std::string tag, std::uint64_t id = 0);
+  void await_send(std::string_view topic, const Record& record, std::string tag,
+                  std::uint64_t id = 0);
   // Completions are noted as Told with just a tag and an error.
   void flush(std::string tag = "flush", std::uint64_t id = 0);
   void wait_space(std::string tag, std::uint64_t id = 0);

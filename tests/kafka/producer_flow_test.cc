@@ -1,4 +1,5 @@
-// A producer's life around the records: topics that are not known yet, memory, flush, close, cancel.
+// A producer's life around the records: topics that are not known yet, memory, flush, close,
+// cancel.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -54,7 +55,8 @@ class ProducerFlow : public ::testing::Test {
   std::unique_ptr<TestProducer> producer_;
 };
 
-// -------------------------------------------------------------------------------- topics not known yet
+// -------------------------------------------------------------------------------- topics not known
+// yet
 
 TEST_F(ProducerFlow, UnknownTopicTimesOutWithItsNameAndTheBrokersWords) {
   rig.client_config.allow_auto_create_topics = false;
@@ -77,7 +79,8 @@ TEST_F(ProducerFlow, NoBrokerTimesOutWithTheReason) {
   ASSERT_FALSE(producer().send("t", "a"));
   ASSERT_TRUE(producer().wait_for("a", seconds(10)));
   EXPECT_EQ(producer().of("a").error, ClientErrc::not_written);
-  EXPECT_NE(producer().of("a").text.find("nohost:9092"), std::string::npos) << producer().of("a").text;
+  EXPECT_NE(producer().of("a").text.find("nohost:9092"), std::string::npos)
+      << producer().of("a").text;
   EXPECT_NE(producer().of("a").text.find("dns"), std::string::npos) << producer().of("a").text;
 }
 
@@ -168,8 +171,10 @@ TEST_F(ProducerFlow, TopicThatVanishesAndComesBackLosesNothing) {
   make_topic();
   for (int i = 0; i < 5; ++i) ASSERT_FALSE(producer().send("t", std::to_string(i)));
   ASSERT_TRUE(producer().deliver());
-  rig.cluster.inject(kMetadataApi.key, Injection::with_error(BrokerErrc::unknown_topic_or_partition, 3));
-  rig.cluster.inject(kProduceApi.key, Injection::with_error(BrokerErrc::unknown_topic_or_partition, 3));
+  rig.cluster.inject(kMetadataApi.key,
+                     Injection::with_error(BrokerErrc::unknown_topic_or_partition, 3));
+  rig.cluster.inject(kProduceApi.key,
+                     Injection::with_error(BrokerErrc::unknown_topic_or_partition, 3));
   for (int i = 5; i < 10; ++i) ASSERT_FALSE(producer().send("t", std::to_string(i)));
   ASSERT_TRUE(producer().deliver());
   EXPECT_TRUE(producer().all_ok());
@@ -187,7 +192,8 @@ TEST_F(ProducerFlow, RecreatedTopicIsWrittenTo) {
   EXPECT_EQ(rig.values("t"), numbers(0, 5));
 }
 
-// ------------------------------------------------------------------------------------------- memory
+// -------------------------------------------------------------------------------------------
+// memory
 
 TEST_F(ProducerFlow, RecordTooLargeIsRefusedAtOnce) {
   config.batch_bytes = 10'000;
@@ -305,10 +311,12 @@ TEST_F(ProducerFlow, AwaitedSendGivesUpWhenItsTimeIsOver) {
   }
   producer().await_send("t", Record{.value = std::string(9000, 'x'), .partition = 0}, "awaited");
   ASSERT_TRUE(producer().wait_for("awaited", seconds(11)));
-  EXPECT_TRUE(producer().of("awaited").error == Condition::not_written) << producer().of("awaited").error;
+  EXPECT_TRUE(producer().of("awaited").error == Condition::not_written)
+      << producer().of("awaited").error;
 }
 
-// -------------------------------------------------------------------------------------- flush, cancel
+// -------------------------------------------------------------------------------------- flush,
+// cancel
 
 TEST_F(ProducerFlow, FlushComesAfterTheHandlersOfWhatWasThere) {
   config.linger = seconds(10);
@@ -331,7 +339,8 @@ TEST_F(ProducerFlow, FlushOfNothingIsDone) {
 TEST_F(ProducerFlow, FlushWaitsForFailuresToo) {
   config.delivery_timeout = seconds(5);
   make_topic();
-  rig.cluster.inject(kProduceApi.key, Injection::with_error(BrokerErrc::not_enough_replicas, broker::kAlways));
+  rig.cluster.inject(kProduceApi.key,
+                     Injection::with_error(BrokerErrc::not_enough_replicas, broker::kAlways));
   ASSERT_FALSE(producer().send("t", "a"));
   producer().flush();
   ASSERT_TRUE(producer().wait_for("flush", seconds(10)));
@@ -414,7 +423,8 @@ TEST_F(ProducerFlow, CancelOfFlushAndSpace) {
   EXPECT_EQ(producer().of("space").error, std::errc::operation_canceled);
 }
 
-// ---------------------------------------------------------------------------------------------- close
+// ----------------------------------------------------------------------------------------------
+// close
 
 TEST_F(ProducerFlow, CloseDeliversWhatIsThere) {
   config.linger = seconds(10);
@@ -455,7 +465,8 @@ TEST_F(ProducerFlow, CloseGivesUpWhenItsTimeIsOver) {
   EXPECT_EQ(producer().count("flush"), 1U);
   rig.run_for(seconds(60));
   EXPECT_EQ(producer().told.size(), 5U) << "each told once";
-  EXPECT_EQ(accumulator().used_bytes(), 0U) << "the request that was never answered has ended as well";
+  EXPECT_EQ(accumulator().used_bytes(), 0U)
+      << "the request that was never answered has ended as well";
 }
 
 TEST_F(ProducerFlow, CloseWhileNoBrokerCanBeReached) {

@@ -133,8 +133,9 @@ TEST(Producer, NullAndEmptyStayDifferent) {
     const std::string tag = round;
     ASSERT_FALSE(producer.send("t", Record{.key = null, .value = null}, tag + "1"));
     ASSERT_FALSE(producer.send("t", Record{.key = "", .value = ""}, tag + "2"));
-    ASSERT_FALSE(producer.send("t", Record{.key = "k", .value = "v", .headers = headers, .timestamp_ms = 12345},
-                               tag + "3"));
+    ASSERT_FALSE(producer.send(
+        "t", Record{.key = "k", .value = "v", .headers = headers, .timestamp_ms = 12345},
+        tag + "3"));
     ASSERT_TRUE(producer.deliver());
     const auto stored = rig.stored("t");
     const std::size_t base = stored.size() - 3;
@@ -143,7 +144,8 @@ TEST(Producer, NullAndEmptyStayDifferent) {
     EXPECT_EQ(stored[base + 1].key, "");
     EXPECT_EQ(stored[base + 2].timestamp_ms, 12345);
     EXPECT_EQ(producer.of(tag + "3").timestamp_ms, 12345);
-    const std::vector<std::pair<std::string, std::string>> want = {{"h", "v"}, {"null", "<null>"}, {"", ""}};
+    const std::vector<std::pair<std::string, std::string>> want = {
+        {"h", "v"}, {"null", "<null>"}, {"", ""}};
     EXPECT_EQ(stored[base + 2].headers, want) << round;
   }
 }
@@ -241,7 +243,8 @@ TEST(Producer, RoundRobinRandomAndOwnPartitioner) {
   EngineRig rig;
   rig.cluster.create_topic("t", {.partitions = 4});
   TestProducer round(rig, {.partitioning = Partitioning::round_robin});
-  for (int i = 0; i < 8; ++i) ASSERT_FALSE(round.send("t", Record{.key = "same", .value = "v"}, "r"));
+  for (int i = 0; i < 8; ++i)
+    ASSERT_FALSE(round.send("t", Record{.key = "same", .value = "v"}, "r"));
   ASSERT_TRUE(round.deliver());
   for (int p = 0; p < 4; ++p) EXPECT_EQ(rig.values("t", p).size(), 2U);
 
@@ -254,7 +257,8 @@ TEST(Producer, RoundRobinRandomAndOwnPartitioner) {
   EXPECT_EQ(own.send("t", Record{.value = "v"}, "bad"), ClientErrc::unknown_partition);
 
   TestProducer random(rig, {.partitioning = Partitioning::random});
-  for (int i = 0; i < 200; ++i) ASSERT_FALSE(random.send("t", Record{.key = "same", .value = "v"}, "r"));
+  for (int i = 0; i < 200; ++i)
+    ASSERT_FALSE(random.send("t", Record{.key = "same", .value = "v"}, "r"));
   ASSERT_TRUE(random.deliver());
   for (int p = 0; p < 4; ++p) EXPECT_GT(rig.values("t", p).size(), 20U);
 }
@@ -280,9 +284,10 @@ TEST(Producer, TellsBatchesBeforeTheirRecords) {
   TestProducer producer(rig, {.linger = milliseconds(5)});
   std::vector<std::string> log;
   producer.core->set_batch_handler([&](const BatchReport& report) {
-    log.push_back("batch of " + std::to_string(report.count) + " at " + std::to_string(report.base_offset) +
-                  " in " + std::string(report.topic) + std::to_string(report.partition) +
-                  (report.error ? " failed" : "") + " after " + std::to_string(producer.told.size()));
+    log.push_back("batch of " + std::to_string(report.count) + " at " +
+                  std::to_string(report.base_offset) + " in " + std::string(report.topic) +
+                  std::to_string(report.partition) + (report.error ? " failed" : "") + " after " +
+                  std::to_string(producer.told.size()));
   });
   for (int i = 0; i < 3; ++i) ASSERT_FALSE(producer.send("t", std::to_string(i)));
   ASSERT_TRUE(producer.deliver());
@@ -296,11 +301,13 @@ TEST(Producer, HandlersMaySendAgain) {
   rig.cluster.create_topic("t");
   TestProducer producer(rig, {.linger = milliseconds(0)});
   int left = 50;
-  std::function<void(std::error_code, const Delivery&)> again = [&](std::error_code error, const Delivery&) {
+  std::function<void(std::error_code, const Delivery&)> again = [&](std::error_code error,
+                                                                    const Delivery&) {
     EXPECT_FALSE(error);
     if (--left == 0) return;
     ProducerTopic& topic = producer.core->accumulator().topic("t");
-    EXPECT_FALSE(producer.core->accumulator().append(topic, Record{.value = std::to_string(left)}, again));
+    EXPECT_FALSE(
+        producer.core->accumulator().append(topic, Record{.value = std::to_string(left)}, again));
   };
   ProducerTopic& topic = producer.core->accumulator().topic("t");
   ASSERT_FALSE(producer.core->accumulator().append(topic, Record{.value = "50"}, again));
@@ -315,7 +322,8 @@ TEST(Producer, ThrowingHandlerLosesNothing) {
   ProducerTopic& topic = producer.core->accumulator().topic("t");
   ASSERT_FALSE(producer.send("t", "a"));
   ASSERT_FALSE(producer.core->accumulator().append(
-      topic, Record{.value = "b"}, [](std::error_code, const Delivery&) { throw std::runtime_error("user"); }));
+      topic, Record{.value = "b"},
+      [](std::error_code, const Delivery&) { throw std::runtime_error("user"); }));
   ASSERT_FALSE(producer.send("t", "c"));
   producer.flush();
   int thrown = 0;
@@ -332,7 +340,8 @@ TEST(Producer, ThrowingHandlerLosesNothing) {
 }
 
 TEST(Producer, BrokersOfAnyReleaseWillDo) {
-  for (const auto release : {broker::Release::kafka_2_1, broker::Release::kafka_2_8, broker::Release::kafka_3_9}) {
+  for (const auto release :
+       {broker::Release::kafka_2_1, broker::Release::kafka_2_8, broker::Release::kafka_3_9}) {
     EngineRig rig({.brokers = 2});
     rig.cluster.set_release(release);
     rig.cluster.create_topic("t", {.partitions = 3, .replication_factor = 2});

@@ -1,5 +1,5 @@
-// A peer in a simulated world that does what a test tells it: for all that is not a Kafka broker, or a
-// strange one.
+// A peer in a simulated world that does what a test tells it: for all that is not a Kafka broker,
+// or a strange one.
 #ifndef TERN_TESTS_KAFKA_SCRIPT_PEER_H_
 #define TERN_TESTS_KAFKA_SCRIPT_PEER_H_
 
@@ -89,8 +89,8 @@ class ScriptPeer final : public Machine, public Acceptor {
   Time next_deadline() const override { return kNever; }
   void run_completions() override {}
 
-  // By default: cuts what comes in into requests, answers ApiVersions from `offered`, gives the others
-  // to on_request.
+  // By default: cuts what comes in into requests, answers ApiVersions from `offered`, gives the
+  // others to on_request.
   std::function<void(Session&)> on_connect;
   std::function<void(Session&)> on_data = [this](Session& session) { serve(session); };
   std::function<void(const Request&)> on_request;
@@ -101,12 +101,14 @@ class ScriptPeer final : public Machine, public Acceptor {
 
   static std::string frame(std::string_view body) {
     std::string bytes(4, '\0');
-    wire::store_be<std::uint32_t>(reinterpret_cast<std::byte*>(bytes.data()), static_cast<std::uint32_t>(body.size()));
+    wire::store_be<std::uint32_t>(reinterpret_cast<std::byte*>(bytes.data()),
+                                  static_cast<std::uint32_t>(body.size()));
     return bytes.append(body);
   }
   static std::string number(std::int32_t value) {
     std::string bytes(4, '\0');
-    wire::store_be<std::uint32_t>(reinterpret_cast<std::byte*>(bytes.data()), static_cast<std::uint32_t>(value));
+    wire::store_be<std::uint32_t>(reinterpret_cast<std::byte*>(bytes.data()),
+                                  static_cast<std::uint32_t>(value));
     return bytes;
   }
   // The answer as a frame, in the version asked in unless `version` says otherwise.
@@ -139,7 +141,8 @@ class ScriptPeer final : public Machine, public Acceptor {
 
   void serve(Session& session) {
     while (session.in.size() >= 4) {
-      const auto size = wire::load_be<std::uint32_t>(reinterpret_cast<const std::byte*>(session.in.data()));
+      const auto size =
+          wire::load_be<std::uint32_t>(reinterpret_cast<const std::byte*>(session.in.data()));
       if (session.in.size() < 4 + std::size_t{size}) return;
       Request request{session, {}, session.in.substr(4, size)};
       session.in.erase(0, 4 + std::size_t{size});

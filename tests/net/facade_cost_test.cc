@@ -41,7 +41,9 @@ void uncounted(void* p) {
 void* operator new(std::size_t size) { return counted(size); }
 void* operator new[](std::size_t size) { return counted(size); }
 // AddressSanitizer's own of these would not come by here.
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return counted_or_null(size); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return counted_or_null(size);
+}
 void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
   return counted_or_null(size);
 }

@@ -108,9 +108,8 @@ std::vector<std::pair<std::string, Told>> try_all(const std::string& address) {
   producer.async_send("t", record, into(sent), &words[1]);
   consumer.async_poll(into(polled), &words[2]);
   consumer.async_end_offsets(partitions, into(offsets), &words[3]);
-  run_until(context, [&] {
-    return described.calls + sent.calls + polled.calls + offsets.calls == 4;
-  });
+  run_until(context,
+            [&] { return described.calls + sent.calls + polled.calls + offsets.calls == 4; });
   EXPECT_EQ(sent.result.message(), words[1].message);
   EXPECT_EQ(sent.error, ClientErrc::not_written) << words[1].message;
   client.close();

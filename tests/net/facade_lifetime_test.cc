@@ -1,7 +1,9 @@
-// The Kafka client's objects end in every order, on any thread, with operations pending: each handler is
-// called once with `closed` on the executor, or destroyed uncalled with the context.
+// The Kafka client's objects end in every order, on any thread, with operations pending: each
+// handler is called once with `closed` on the executor, or destroyed uncalled with the context.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -12,8 +14,6 @@
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
-#include <algorithm>
-#include <array>
 #include <future>
 #include <memory>
 #include <optional>
@@ -162,7 +162,8 @@ TEST(FacadeLifetime, EveryOrderOnTheExecutor) {
     asio::post(context, [&] {
       for (const int which : order) all.destroy(which);
       bool called = false;
-      all.each([&](const char*, int calls, int, std::error_code) { called = called || calls != 0; });
+      all.each(
+          [&](const char*, int calls, int, std::error_code) { called = called || calls != 0; });
       EXPECT_FALSE(called) << "a handler was called inside a destructor";
     });
     run_out(context);
@@ -302,8 +303,8 @@ TEST(FacadeLifetime, HandlerThatHoldsItsClientDiesWithTheContext) {
     auto producer = std::make_shared<Producer>(*client);
     consumer->async_poll([client, consumer, producer, held](std::error_code, Records) {});
     Record record;
-    EXPECT_FALSE(producer->try_send("t", record, [client, producer, consumer, held](
-                                                     std::error_code, const Delivery&) {}));
+    EXPECT_FALSE(producer->try_send(
+        "t", record, [client, producer, consumer, held](std::error_code, const Delivery&) {}));
   }
   EXPECT_EQ(held.use_count(), 1);
 }
@@ -319,12 +320,13 @@ TEST(FacadeLifetime, DeliveryHandlerDestroysTheProducer) {
     int calls = 0;
     Record record{.value = "v"};
     for (int i = 0; i < 10; ++i) {
-      EXPECT_FALSE(producer->try_send("own", record, [&](std::error_code, const Delivery& delivery) {
-        ++calls;
-        EXPECT_EQ(delivery.topic, "own");
-        producer.reset();
-        if (client_too) client.reset();
-      }));
+      EXPECT_FALSE(
+          producer->try_send("own", record, [&](std::error_code, const Delivery& delivery) {
+            ++calls;
+            EXPECT_EQ(delivery.topic, "own");
+            producer.reset();
+            if (client_too) client.reset();
+          }));
     }
     run_until(context, [&] { return calls == 10; });
     client.reset();

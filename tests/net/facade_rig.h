@@ -1,5 +1,5 @@
-// For tests of the Kafka client's public face: embedded brokers on a thread of their own, behind real
-// sockets, and an io_context that the test turns by hand.
+// For tests of the Kafka client's public face: embedded brokers on a thread of their own, behind
+// real sockets, and an io_context that the test turns by hand.
 #ifndef TERN_TESTS_NET_FACADE_RIG_H_
 #define TERN_TESTS_NET_FACADE_RIG_H_
 

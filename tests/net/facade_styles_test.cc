@@ -256,7 +256,8 @@ TEST_F(FacadeStyles, FullBufferFailsAtOnceWhereTheCallerCannotWait) {
   producer.async_send("full", record, into(callback));
   auto future = producer.async_send("full", record, asio::use_future);
   std::error_code error;
-  auto redirected = producer.async_send("full", record, asio::redirect_error(asio::use_future, error));
+  auto redirected =
+      producer.async_send("full", record, asio::redirect_error(asio::use_future, error));
   asio::cancellation_signal signal;
   Ended<Delivery> bound;
   producer.async_send("full", record, asio::bind_cancellation_slot(signal.slot(), into(bound)));
@@ -294,7 +295,8 @@ TEST_F(FacadeStyles, HandlersRunOnTheirOwnExecutor) {
   const std::thread::id there = pool_thread.get_future().get();
   std::promise<std::thread::id> sent, polled, described, flushed;
   Record record{.value = "v"};
-  producer.async_send("elsewhere", record, asio::bind_executor(pool, [&](std::error_code, Delivery) {
+  producer.async_send("elsewhere", record,
+                      asio::bind_executor(pool, [&](std::error_code, Delivery) {
                         sent.set_value(std::this_thread::get_id());
                       }));
   producer.async_flush(asio::bind_executor(
@@ -304,12 +306,11 @@ TEST_F(FacadeStyles, HandlersRunOnTheirOwnExecutor) {
     EXPECT_EQ(records.size(), 1u);
     polled.set_value(std::this_thread::get_id());
   }));
-  admin.async_describe_cluster(
-      asio::bind_executor(pool, [&](std::error_code, ClusterDescription) {
-        described.set_value(std::this_thread::get_id());
-      }));
-  auto all = {sent.get_future().share(), polled.get_future().share(), described.get_future().share(),
-              flushed.get_future().share()};
+  admin.async_describe_cluster(asio::bind_executor(pool, [&](std::error_code, ClusterDescription) {
+    described.set_value(std::this_thread::get_id());
+  }));
+  auto all = {sent.get_future().share(), polled.get_future().share(),
+              described.get_future().share(), flushed.get_future().share()};
   for (const auto& each : all) {
     run_until(context_, [&] { return each.wait_for(0s) == std::future_status::ready; });
     EXPECT_EQ(each.get(), there);
@@ -473,8 +474,8 @@ TEST_F(FacadeStyles, CancelledPollLosesNoRecord) {
   for (int round = 0; next < count; ++round) {
     asio::cancellation_signal signal;
     bool over = false;
-    consumer.async_poll(asio::bind_cancellation_slot(
-        signal.slot(), [&](std::error_code error, Records records) {
+    consumer.async_poll(
+        asio::bind_cancellation_slot(signal.slot(), [&](std::error_code error, Records records) {
           over = true;
           if (error == asio::error::operation_aborted) {
             ++cancelled;

@@ -1,9 +1,9 @@
 // Any thread may call anything: for ThreadSanitizer first of all.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/use_future.hpp>
-#include <array>
 #include <atomic>
 #include <future>
 #include <map>

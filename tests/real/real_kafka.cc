@@ -154,7 +154,8 @@ Outcome kcat(std::vector<std::string> arguments, std::string_view input) {
 }
 
 Outcome kcat_read(const std::string& topic, const std::string& format, int partition) {
-  std::vector<std::string> arguments{"-C", "-q", "-e", "-o", "beginning", "-t", topic, "-f", format};
+  std::vector<std::string> arguments{"-C", "-q",  "-e", "-o",  "beginning",
+                                     "-t", topic, "-f", format};
   if (partition >= 0) arguments.insert(arguments.end(), {"-p", std::to_string(partition)});
   return kcat(std::move(arguments));
 }

@@ -16,9 +16,11 @@ void Tern::create_topic(const std::string& name, std::int32_t partitions, std::i
 
 namespace {
 
-std::vector<kafka::Assignment> from_the_beginning(const std::string& topic, std::int32_t partitions) {
+std::vector<kafka::Assignment> from_the_beginning(const std::string& topic,
+                                                  std::int32_t partitions) {
   std::vector<kafka::Assignment> assignment;
-  for (std::int32_t p = 0; p < partitions; ++p) assignment.push_back({topic, p, kafka::Position::earliest()});
+  for (std::int32_t p = 0; p < partitions; ++p)
+    assignment.push_back({topic, p, kafka::Position::earliest()});
   return assignment;
 }
 
@@ -41,11 +43,16 @@ GotByPartition read_all(Tern& tern, const std::string& topic, std::int32_t parti
   for (std::size_t total = 0; total < count;) {
     const kafka::Records records = poll(tern, consumer);
     for (const kafka::ConsumerRecord& record : records) {
-      Got one{record.offset, record.timestamp_ms, record.key.is_null(), record.value.is_null(),
+      Got one{record.offset,
+              record.timestamp_ms,
+              record.key.is_null(),
+              record.value.is_null(),
               record.key.is_null() ? "" : record.key.str(),
-              record.value.is_null() ? "" : record.value.str(), {}};
+              record.value.is_null() ? "" : record.value.str(),
+              {}};
       for (const kafka::Header& header : record.headers) {
-        one.headers.emplace_back(header.key.str(), header.value.is_null() ? "(null)" : header.value.str());
+        one.headers.emplace_back(header.key.str(),
+                                 header.value.is_null() ? "(null)" : header.value.str());
       }
       got[record.partition].push_back(std::move(one));
     }

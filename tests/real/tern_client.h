@@ -1,8 +1,8 @@
 #ifndef TERN_TESTS_REAL_TERN_CLIENT_H_
 #define TERN_TESTS_REAL_TERN_CLIENT_H_
 
-// tern as the suites against a real Kafka use it: plain calls that block, made of futures on a thread
-// of the library's. Failures come as exceptions with the diagnostics in their text.
+// tern as the suites against a real Kafka use it: plain calls that block, made of futures on a
+// thread of the library's. Failures come as exceptions with the diagnostics in their text.
 
 #include <asio/use_future.hpp>
 #include <cstdint>
@@ -33,7 +33,8 @@ inline kafka::ClientConfig client_config() {
 // A client with its thread.
 class Tern {
  public:
-  explicit Tern(kafka::ClientConfig config = client_config()) : client(runtime_, std::move(config)) {}
+  explicit Tern(kafka::ClientConfig config = client_config())
+      : client(runtime_, std::move(config)) {}
 
   // `call(token, diagnostics)` starts an operation; this waits for its end.
   template <class Call>
@@ -67,7 +68,8 @@ struct Got {
 using GotByPartition = std::map<std::int32_t, std::vector<Got>>;
 
 // Reads `count` records from the beginning of these partitions, or throws when they stop coming.
-GotByPartition read_all(Tern& tern, const std::string& topic, std::int32_t partitions, std::size_t count);
+GotByPartition read_all(Tern& tern, const std::string& topic, std::int32_t partitions,
+                        std::size_t count);
 
 // Calls `each(partition, offset, value)` for all records up to the end as it is now.
 std::size_t for_each_record(

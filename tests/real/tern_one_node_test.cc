@@ -31,14 +31,15 @@ void produce_numbers(Tern& tern, const std::string& topic, const Way& way, int c
     const std::string key = "k" + std::to_string(i);
     const std::string value = "value " + std::to_string(i);
     const std::vector<kafka::Header> headers = {{"n", key}, {"none", kafka::null}};
-    kafka::Record record{.key = key, .value = value, .headers = headers, .timestamp_ms = kStamp + i};
+    kafka::Record record{
+        .key = key, .value = value, .headers = headers, .timestamp_ms = kStamp + i};
     if (i % 10 == 3) record.key = kafka::null;
     if (i % 10 == 4) record.key = "";
     if (i % 10 == 5) record.value = kafka::null;
     if (i % 10 == 6) record.value = "";
     record.partition = i % 2;
-    const std::error_code error =
-        producer.try_send(handle, record, [&, i](std::error_code failed, const kafka::Delivery& delivery) {
+    const std::error_code error = producer.try_send(
+        handle, record, [&, i](std::error_code failed, const kafka::Delivery& delivery) {
           ++(failed ? bad : good);
           EXPECT_EQ(delivery.offset, way.acks == kafka::Acks::none ? -1 : i / 2);
           EXPECT_EQ(delivery.partition, i % 2);
@@ -64,7 +65,8 @@ void expect_numbers(const GotByPartition& got, int count) {
     const std::string key = "k" + std::to_string(i);
     EXPECT_EQ(one.key, i % 10 == 3 || i % 10 == 4 ? "" : key);
     EXPECT_EQ(one.value, i % 10 == 5 || i % 10 == 6 ? "" : "value " + std::to_string(i));
-    const std::vector<std::pair<std::string, std::string>> headers = {{"n", key}, {"none", "(null)"}};
+    const std::vector<std::pair<std::string, std::string>> headers = {{"n", key},
+                                                                      {"none", "(null)"}};
     EXPECT_EQ(one.headers, headers);
   }
 }
@@ -72,10 +74,9 @@ void expect_numbers(const GotByPartition& got, int count) {
 TEST_F(OneNode, EveryAcksAndCodecThereAndBack) {
   Tern tern;
   for (const auto compression : {kafka::Compression::none, kafka::Compression::gzip}) {
-    for (const auto& [acks, idempotence] : {std::pair{kafka::Acks::none, false},
-                                            std::pair{kafka::Acks::leader, false},
-                                            std::pair{kafka::Acks::all, false},
-                                            std::pair{kafka::Acks::all, true}}) {
+    for (const auto& [acks, idempotence] :
+         {std::pair{kafka::Acks::none, false}, std::pair{kafka::Acks::leader, false},
+          std::pair{kafka::Acks::all, false}, std::pair{kafka::Acks::all, true}}) {
       const std::string topic = unique_topic("tern-ways");
       tern.create_topic(topic, 2);
       constexpr int kCount = 2000;
@@ -84,7 +85,8 @@ TEST_F(OneNode, EveryAcksAndCodecThereAndBack) {
       const Outcome seen = kcat_read(topic, "%p %o %T %k %s\n", 1);
       ASSERT_EQ(seen.status, 0) << seen.err;
       EXPECT_EQ(std::count(seen.out.begin(), seen.out.end(), '\n'), kCount / 2);
-      EXPECT_TRUE(seen.out.starts_with("1 0 1700000000001 k1 value 1\n")) << seen.out.substr(0, 200);
+      EXPECT_TRUE(seen.out.starts_with("1 0 1700000000001 k1 value 1\n"))
+          << seen.out.substr(0, 200);
     }
   }
 }
@@ -95,7 +97,8 @@ TEST_F(OneNode, ReadsWhatKcatWrote) {
     const std::string topic = unique_topic("tern-reads");
     tern.create_topic(topic, 1);
     std::string lines;
-    for (int i = 0; i < 5000; ++i) lines += "key" + std::to_string(i) + ":line " + std::to_string(i) + "\n";
+    for (int i = 0; i < 5000; ++i)
+      lines += "key" + std::to_string(i) + ":line " + std::to_string(i) + "\n";
     const Outcome written =
         kcat({"-P", "-t", topic, "-K", ":", "-z", codec, "-H", "from=kcat", "-p", "0"}, lines);
     ASSERT_EQ(written.status, 0) << written.err;
@@ -121,19 +124,21 @@ TEST_F(OneNode, BatchesTheBrokerFindsTooLargeAreSplit) {
   constexpr int kCount = 2000;
   for (int i = 0; i < kCount; ++i) {
     const std::string value = std::to_string(i) + std::string(90, '.');
-    ASSERT_FALSE(producer.try_send(topic, {.value = value}, [&, i](std::error_code error, const kafka::Delivery& d) {
-      EXPECT_FALSE(error) << d.message();
-      EXPECT_EQ(d.offset, i);
-      ++good;
-    }));
+    ASSERT_FALSE(producer.try_send(topic, {.value = value},
+                                   [&, i](std::error_code error, const kafka::Delivery& d) {
+                                     EXPECT_FALSE(error) << d.message();
+                                     EXPECT_EQ(d.offset, i);
+                                     ++good;
+                                   }));
   }
   const std::string large(30'000, 'x');
   std::error_code refused;
   std::error_code cause;
-  ASSERT_FALSE(producer.try_send(topic, {.value = large}, [&](std::error_code error, const kafka::Delivery& d) {
-    refused = error;
-    cause = d.cause;
-  }));
+  ASSERT_FALSE(producer.try_send(topic, {.value = large},
+                                 [&](std::error_code error, const kafka::Delivery& d) {
+                                   refused = error;
+                                   cause = d.cause;
+                                 }));
   producer.async_flush(asio::use_future).get();
   EXPECT_EQ(good, kCount);
   EXPECT_EQ(refused, ClientErrc::not_written);

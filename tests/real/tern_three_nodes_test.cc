@@ -83,7 +83,8 @@ void expect_all(Tern& tern, const std::string& topic, std::int32_t partitions, s
   for (std::int32_t p = 0; p < partitions; ++p) {
     total += next[static_cast<std::size_t>(p)];
     std::string lines;
-    for (std::int64_t i = 0; i < next[static_cast<std::size_t>(p)]; ++i) lines += std::to_string(i) + '\n';
+    for (std::int64_t i = 0; i < next[static_cast<std::size_t>(p)]; ++i)
+      lines += std::to_string(i) + '\n';
     const Outcome seen = kcat_read(topic, "%s\n", p);
     EXPECT_EQ(seen.status, 0) << seen.err;
     EXPECT_TRUE(seen.out == lines) << "kcat reads something else from partition " << p;
