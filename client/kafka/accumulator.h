@@ -1,10 +1,10 @@
-// Accumulator: where records become batches. append() encodes a record straight into the open batch of
-// its partition, in final wire form: the one copy a record sees on the way out.
+// Accumulator: where records become batches. append() encodes a record straight into the open batch
+// of its partition, in final wire form: the one copy a record sees on the way out.
 //
-// append(), topic() and usage may be called from any thread; one mutex guards everything here, held for
-// about as long as it takes to encode a record. The rest is for the sender, on the engine's executor.
-// It takes batches out when they are full, old enough or wanted; an old batch whose broker cannot take
-// more yet stays open ("overdue") and keeps filling.
+// append(), topic() and usage may be called from any thread; one mutex guards everything here, held
+// for about as long as it takes to encode a record. The rest is for the sender, on the engine's
+// executor. It takes batches out when they are full, old enough or wanted; an old batch whose
+// broker cannot take more yet stays open ("overdue") and keeps filling.
 #ifndef TERN_CLIENT_KAFKA_ACCUMULATOR_H_
 #define TERN_CLIENT_KAFKA_ACCUMULATOR_H_
 
@@ -36,15 +36,16 @@ struct Lane;
 struct PartitionQueue {
   ProducerTopic* topic = nullptr;
   std::int32_t partition = 0;
-  BatchList waiting;           // to be sent, in order
-  int in_flight = 0;           // batches on the way
+  BatchList waiting;               // to be sent, in order
+  int in_flight = 0;               // batches on the way
+  Lane* in_flight_lane = nullptr;  // to this broker
   std::int32_t next_sequence = 0;
-  bool id_known = false;       // the brokers have a batch of ours under the producer id in use
-  Lane* lane = nullptr;        // of the broker that leads it; null: no leader known
-  bool listed = false;         // in its lane's ready list
-  Time retry_at{};             // not tried again before
-  int failures = 0;            // in a row
-  Failure last_failure;        // of them
+  bool id_known = false;  // the brokers have a batch of ours under the producer id in use
+  Lane* lane = nullptr;   // of the broker that leads it; null: no leader known
+  bool listed = false;    // in its lane's ready list
+  Time retry_at{};        // not tried again before
+  int failures = 0;       // in a row
+  Failure last_failure;   // of them
 };
 
 // A handler whose type is forgotten, for records that wait for their topic.
@@ -86,9 +87,9 @@ struct ProducerTopic {
   };
 
   std::string name;
-  Topic* cluster_topic = nullptr;   // of the engine
-  std::vector<Open> partitions;     // empty: not known yet
-  std::int32_t sticky = -1;         // where records without a key go, until a batch is full
+  Topic* cluster_topic = nullptr;  // of the engine
+  std::vector<Open> partitions;    // empty: not known yet
+  std::int32_t sticky = -1;        // where records without a key go, until a batch is full
   std::uint32_t round_robin = 0;
   std::deque<PendingRecord> pending;
 };
@@ -106,11 +107,11 @@ class Accumulator {
 
   // Any thread. Takes the record, or says why not: queue_full, closed, record_too_large,
   // unknown_partition. The handler is moved from only on success. `id`: see HandlerList.
-  // `in_step`: called by the sender, which needs no waking; a record that is refused again in each step
-  // would else make a step follow the other.
+  // `in_step`: called by the sender, which needs no waking; a record that is refused again in each
+  // step would else make a step follow the other.
   template <class F>
-  std::error_code append(ProducerTopic& topic, const Record& record, F&& handler, std::uint64_t id = 0,
-                         bool in_step = false);
+  std::error_code append(ProducerTopic& topic, const Record& record, F&& handler,
+                         std::uint64_t id = 0, bool in_step = false);
 
   // Any thread.
   void stop();  // append() fails with `closed` from now on
@@ -138,19 +139,20 @@ class Accumulator {
   // Takes out the records that wait for the topic; their memory counts until refunded.
   std::deque<PendingRecord> take_pending(ProducerTopic& topic);
   void adopt_handler(PendingRecord& pending, HandlerList& list);
-  // When the oldest record that waits for a topic (for this one) came, and its number; {kNever, max}:
-  // none does.
+  // When the oldest record that waits for a topic (for this one) came, and its number; {kNever,
+  // max}: none does.
   std::pair<Time, std::uint64_t> oldest_pending();
   std::pair<Time, std::uint64_t> oldest_pending(const ProducerTopic& topic);
 
   // Closes full batches and moves them to `out`; then those open for longer than linger, or all if
-  // `all`. `overdue_home(queue)` gives the list where an old one is to stay open because it cannot be
-  // sent now, or null to take it.
+  // `all`. `overdue_home(queue)` gives the list where an old one is to stay open because it cannot
+  // be sent now, or null to take it.
   template <class OverdueHome>
   void collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home);
   // Closes what is overdue in this list.
   void collect_overdue(BatchList& list, std::vector<Batch*>& out);
-  // If the open batch of the partition is in some list of overdue ones, it changes over to this one.
+  // If the open batch of the partition is in some list of overdue ones, it changes over to this
+  // one.
   void move_overdue(PartitionQueue& queue, BatchList& to);
   // When collect() will find something; kNever: not by time alone.
   Time next_linger() const;
@@ -168,18 +170,20 @@ class Accumulator {
   Batch* new_batch_after(Batch& batch);
   // Takes the handler with this id out of wherever it waits; its record goes on without it. The
   // partition it was for is written to `partition` (-1: none chosen yet). Empty: no such id.
-  Completion<Failure, Delivery> detach(std::uint64_t id, ProducerTopic*& topic, std::int32_t& partition);
+  Completion<Failure, Delivery> detach(std::uint64_t id, ProducerTopic*& topic,
+                                       std::int32_t& partition);
   bool empty() const;
 
  private:
   std::vector<std::pair<std::string_view, ProducerTopic*>> topics_snapshot();
   std::int32_t choose(ProducerTopic& topic, const Record& record);
   std::int32_t choose_sticky(ProducerTopic& topic);
-  // A batch of the partition with room for the record: the open one, grown if need be, or a new one.
+  // A batch of the partition with room for the record: the open one, grown if need be, or a new
+  // one.
   Batch* make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
                    std::int64_t timestamp_ms, std::error_code& error);
-  // Appends one that was accepted before, whatever the limit says, even after stop(). Its handler is
-  // moved from only on success.
+  // Appends one that was accepted before, whatever the limit says, even after stop(). Its handler
+  // is moved from only on success.
   std::error_code append_accepted(ProducerTopic& topic, PendingRecord& pending);
   bool never_fits(std::size_t bytes) const;
   void drop_empty(Batch& batch);
@@ -188,8 +192,8 @@ class Accumulator {
   Batch* open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
                     std::int64_t timestamp_ms);
   void seal(Batch& batch);
-  PendingRecord* append_pending(ProducerTopic& topic, const Record& record, std::int64_t timestamp_ms,
-                                std::error_code& error);
+  PendingRecord* append_pending(ProducerTopic& topic, const Record& record,
+                                std::int64_t timestamp_ms, std::error_code& error);
   void wake_later() { wake_ = true; }
 
   template <class F>
@@ -202,14 +206,14 @@ class Accumulator {
   mutable std::mutex mutex_;
   Random random_;
   bool stopped_ = false;
-  bool beyond_ = false;  // while what was accepted before is appended
-  Time since_ = kNever;  // when that was
+  bool beyond_ = false;    // while what was accepted before is appended
+  Time since_ = kNever;    // when that was
   std::size_t early_ = 0;  // batches with records that are older than the batch
-  bool wake_ = false;  // a step is needed once the lock is released
+  bool wake_ = false;      // a step is needed once the lock is released
   std::map<std::string, std::unique_ptr<ProducerTopic>, std::less<>> topics_;
   std::vector<ProducerTopic*> new_topics_;
   std::size_t pending_records_ = 0;
-  BatchList open_;     // by age
+  BatchList open_;  // by age
   BatchList sealed_;
   Batch* oldest_ = nullptr;
   Batch* youngest_ = nullptr;
@@ -221,7 +225,8 @@ class Accumulator {
 
 template <class F>
 std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& record,
-                                           std::int64_t timestamp_ms, F&& handler, std::uint64_t id) {
+                                           std::int64_t timestamp_ms, F&& handler,
+                                           std::uint64_t id) {
   constexpr bool kHandler = !std::is_same_v<std::remove_cvref_t<F>, NoHandler>;
   if (stopped_ && !beyond_) [[unlikely]] {
     return make_error_code(ClientErrc::closed);

@@ -1,13 +1,17 @@
-// ProducerCore: a producer inside the engine. Records come in through its accumulator, from any thread;
-// everything else belongs to the executor.
+// ProducerCore: a producer inside the engine. Records come in through its accumulator, from any
+// thread; everything else belongs to the executor.
 //
 // The sender's rules, which keep records in order and exactly once:
-//  - A batch gets producer id, epoch and sequence when it is first sent, and is sent again with the same
+//  - A batch gets producer id, epoch and sequence when it is first sent, and is sent again with the
+//  same
 //    bytes until it is known what became of it.
 //  - While a partition tries a batch again, nothing else of that partition is on the way.
-//  - A sequence that will never be used leaves a gap, so a new producer id is fetched; but only when no
-//    batch is left whose fate is unknown, since under a new id the broker could not tell it is a repeat.
-//  - A batch whose time is up while it is on the way is reported, but its bytes stay until the network
+//  - A sequence that will never be used leaves a gap, so a new producer id is fetched; but only
+//  when no
+//    batch is left whose fate is unknown, since under a new id the broker could not tell it is a
+//    repeat.
+//  - A batch whose time is up while it is on the way is reported, but its bytes stay until the
+//  network
 //    and the broker are done with them.
 #ifndef TERN_CLIENT_KAFKA_PRODUCER_CORE_H_
 #define TERN_CLIENT_KAFKA_PRODUCER_CORE_H_
@@ -32,9 +36,9 @@ class ProduceCall;
 // The partitions that one broker leads, and what is on the way to it.
 struct Lane {
   std::int32_t node_id = -1;
-  int in_flight = 0;                   // requests
-  std::deque<PartitionQueue*> ready;   // with something that may be sent now
-  BatchList overdue;                   // past linger but still open: the broker is busy
+  int in_flight = 0;                  // requests
+  std::deque<PartitionQueue*> ready;  // with something that may be sent now
+  BatchList overdue;                  // past linger but still open: the broker is busy
 };
 
 class ProducerCore final : public Part,
@@ -142,6 +146,7 @@ class ProducerCore final : public Part,
   void put_back(Batch& batch);
   bool is_oldest_unresolved(const Batch& batch) const;
   void need_new_producer_id();
+  void use_producer_id(std::int64_t id, std::int16_t epoch, Now now);
   bool has_unresolved();
   void fetch_producer_id(Now now);
   void on_producer_id(const Failure& why, const InitProducerIdResponse* reply, Now now);
@@ -176,7 +181,8 @@ class ProducerCore final : public Part,
   std::int64_t producer_id_ = kNoProducerId;
   std::int16_t producer_epoch_ = kNoProducerEpoch;
   bool fetching_producer_id_ = false;
-  bool renew_producer_id_ = false;  // a gap in the sequences, or the broker has lost its state
+  bool renew_producer_id_ = false;    // a gap in the sequences, or the broker has lost its state
+  bool producer_id_refused_ = false;  // ... or will not have this id any more, in no epoch
   Time producer_id_retry_at_{};
   Backoff producer_id_backoff_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for answers that come too late

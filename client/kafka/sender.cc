@@ -1,6 +1,7 @@
 // The sending half of ProducerCore: from closed batches to requests, and from answers to outcomes.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "client/kafka/producer_core.h"
 #include "protocol/wire/crc32c.h"
@@ -28,8 +29,10 @@ bool means_stale_metadata(BrokerErrc error) {
 
 Duration backoff_for(int failures, const ClientConfig& config, Random& random) {
   const int doublings = std::min(failures - 1, 20);
-  const Duration base = std::min(config.retry_backoff_max, config.retry_backoff * (std::int64_t{1} << doublings));
-  return Duration(static_cast<std::int64_t>(static_cast<double>(base.count()) * (0.8 + 0.4 * random.fraction())));
+  const Duration base =
+      std::min(config.retry_backoff_max, config.retry_backoff * (std::int64_t{1} << doublings));
+  return Duration(static_cast<std::int64_t>(static_cast<double>(base.count()) *
+                                            (0.8 + 0.4 * random.fraction())));
 }
 
 // One piece of memory for a compressor; a batch that does not get smaller is not worth compressing.
@@ -44,7 +47,8 @@ class ScratchSink final : public ChunkSink {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------- the call
+// ------------------------------------------------------------------------------------------- the
+// call
 
 std::int16_t ProduceCall::max_version() const {
   const bool all_ids = std::all_of(batches.begin(), batches.end(), [](const Batch* batch) {
@@ -77,9 +81,10 @@ Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
   }
   ProduceRequest request;
   request.acks = static_cast<std::int16_t>(owner_->config_.acks);
-  request.timeout_ms = static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(owner_->engine_.config().request_timeout)
-          .count());
+  request.timeout_ms =
+      static_cast<std::int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                    owner_->engine_.config().request_timeout)
+                                    .count());
   request.topic_data = topics_;
   return encode_request(request, version, correlation_id, client_id, out);
 }
@@ -141,7 +146,8 @@ void ProducerCore::end_call(ProduceCall& call) {
   engine_.wake();
 }
 
-// ---------------------------------------------------------------------------------------------- lanes
+// ----------------------------------------------------------------------------------------------
+// lanes
 
 Lane& ProducerCore::lane(std::int32_t node_id) {
   auto& slot = lanes_[node_id];
@@ -174,12 +180,14 @@ bool ProducerCore::may_send(const PartitionQueue& queue, Now now) const {
   const Batch& front = *queue.waiting.front();
   const bool again = front.attempts > 0;
   if ((again || queue.failures > 0) && queue.in_flight > 0) return false;
-  // Another leader may be asked next while the old one still has a batch.
-  if (config_.max_in_flight == 1 && queue.in_flight > 0) return false;
+  // A new leader waits until the old one has answered: it would store what comes later first, and a
+  // batch that is tried again after five others is not known as a repeat any more.
+  const bool elsewhere = queue.in_flight > 0 && queue.in_flight_lane != queue.lane;
+  if (elsewhere && (config_.idempotence || config_.max_in_flight == 1)) return false;
   if (!config_.idempotence) return true;
   if (producer_id_ == kNoProducerId) return false;
-  // A broker that knows nothing of a producer id takes whatever sequence comes first: were the first
-  // batch refused and the second one on the way, they would change places.
+  // A broker that knows nothing of a producer id takes whatever sequence comes first: were the
+  // first batch refused and the second one on the way, they would change places.
   if (!queue.id_known && queue.in_flight > 0) return false;
   return !renew_producer_id_ || front.maybe_written;
 }
@@ -187,7 +195,8 @@ bool ProducerCore::may_send(const PartitionQueue& queue, Now now) const {
 void ProducerCore::list(PartitionQueue& queue, Now now) {
   if (queue.listed || queue.waiting.empty()) return;
   if (queue.retry_at > now.mono) {
-    if (std::find(delayed_.begin(), delayed_.end(), &queue) == delayed_.end()) delayed_.push_back(&queue);
+    if (std::find(delayed_.begin(), delayed_.end(), &queue) == delayed_.end())
+      delayed_.push_back(&queue);
     return;
   }
   if (!may_send(queue, now)) return;
@@ -203,7 +212,8 @@ void ProducerCore::enqueue(const std::vector<Batch*>& batches, Now now) {
   }
 }
 
-// Where a batch that is old enough stays open, because closing it now would not make it leave earlier.
+// Where a batch that is old enough stays open, because closing it now would not make it leave
+// earlier.
 BatchList* ProducerCore::overdue_home(PartitionQueue& queue) {
   if (!queue.lane) return &leaderless_.overdue;
   const bool no_id = config_.idempotence && (producer_id_ == kNoProducerId || renew_producer_id_);
@@ -250,6 +260,7 @@ bool ProducerCore::send_one(Lane& lane, Now now) {
     batch.in_flight = true;
     ++batch.attempts;
     ++queue.in_flight;
+    queue.in_flight_lane = &lane;
     bytes += batch.used;
     call.batches.push_back(&batch);
     list(queue, now);
@@ -264,7 +275,8 @@ bool ProducerCore::send_one(Lane& lane, Now now) {
   return true;
 }
 
-// ------------------------------------------------------------------------------------------ final form
+// ------------------------------------------------------------------------------------------ final
+// form
 
 void ProducerCore::prepare(Batch& batch) {
   if (std::exchange(batch.prepared, true)) return;
@@ -278,7 +290,8 @@ void ProducerCore::compress(Batch& batch) {
   const std::size_t plain = batch.used - kBatchHeaderSize;
   if (scratch_.size() < plain) scratch_.resize(plain);
   ScratchSink sink(std::span<std::byte>(scratch_).first(plain));
-  const wire::Bytes records(std::span<const std::byte>(batch.buffer.data + kBatchHeaderSize, plain));
+  const wire::Bytes records(
+      std::span<const std::byte>(batch.buffer.data + kBatchHeaderSize, plain));
   const auto size = compressor_->compress(std::span<const wire::Bytes>(&records, 1), sink);
   if (size && *size < plain) {
     // The room of the plain records is free for the compressed ones, so this cannot fail.
@@ -319,10 +332,11 @@ void ProducerCore::stamp(Batch& batch) {
             batch_crc(batch.buffer.data, batch.records_crc, batch.used - kBatchHeaderSize));
 }
 
-// -------------------------------------------------------------------------------------------- answers
+// --------------------------------------------------------------------------------------------
+// answers
 
-void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply, std::int16_t version,
-                               Now now) {
+void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply,
+                               std::int16_t version, Now now) {
   for (const auto& node : reply.node_endpoints) {
     engine_.cluster().on_broker_hint(
         node.node_id, Endpoint{node.host.str(), static_cast<std::uint16_t>(node.port)}, now);
@@ -351,7 +365,8 @@ void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply, 
     Batch* unanswered = std::exchange(batch, nullptr);
     landed(*unanswered);
     retry(*unanswered,
-          Failure(make_error_code(ClientErrc::protocol_violation), "the answer leaves the partition out"),
+          Failure(make_error_code(ClientErrc::protocol_violation),
+                  "the answer leaves the partition out"),
           true, false, now);
   }
   end_call(call);
@@ -364,21 +379,23 @@ void ProducerCore::landed(Batch& batch) {
 }
 
 void ProducerCore::on_partition_answer(Batch& batch,
-                                       const ProduceResponse::PartitionProduceResponse& answer, Now now) {
+                                       const ProduceResponse::PartitionProduceResponse& answer,
+                                       Now now) {
   const auto error = static_cast<BrokerErrc>(answer.error_code);
   if (error == BrokerErrc::none) {
     return succeed(batch, answer.base_offset, answer.log_append_time_ms, now);
   }
   const std::error_code code = make_error_code(error);
-  std::string text = answer.error_message.is_null() ? code.message()
-                                                    : code.message() + " (" + answer.error_message.str() + ")";
+  std::string text = answer.error_message.is_null()
+                         ? code.message()
+                         : code.message() + " (" + answer.error_message.str() + ")";
   const Failure why(code, std::move(text));
   const auto& hint = answer.current_leader;
   bool new_leader = false;
   if (hint.leader_id >= 0) {
-    new_leader = engine_.cluster().on_leader_hint(*batch.queue->topic->cluster_topic,
-                                                  batch.queue->partition, hint.leader_id,
-                                                  hint.leader_epoch, now);
+    new_leader =
+        engine_.cluster().on_leader_hint(*batch.queue->topic->cluster_topic, batch.queue->partition,
+                                         hint.leader_id, hint.leader_epoch, now);
   }
   if (!new_leader && means_stale_metadata(error)) engine_.cluster().refresh(now);
   const bool sequence_trouble = error == BrokerErrc::out_of_order_sequence_number ||
@@ -386,19 +403,24 @@ void ProducerCore::on_partition_answer(Batch& batch,
                                 error == BrokerErrc::invalid_producer_epoch ||
                                 error == BrokerErrc::invalid_producer_id_mapping;
   if (error == BrokerErrc::duplicate_sequence_number && config_.idempotence) {
-    succeed(batch, -1, -1, now);  // stored by an earlier try, so long ago that the offset is forgotten
+    succeed(batch, -1, -1,
+            now);  // stored by an earlier try, so long ago that the offset is forgotten
   } else if (sequence_trouble && config_.idempotence) {
-    // Expected while an earlier batch of the partition is being tried again; else the broker has lost
-    // what it knew of us, and this batch is certainly not in its log.
+    // Expected while an earlier batch of the partition is being tried again; else the broker has
+    // lost what it knew of us, and this batch is certainly not in its log.
     if (is_oldest_unresolved(batch)) {
       need_new_producer_id();
+      producer_id_refused_ = producer_id_refused_ || error == BrokerErrc::invalid_producer_epoch ||
+                             error == BrokerErrc::invalid_producer_id_mapping;
       batch.maybe_written = false;
     }
     retry(batch, why, false, false, now);
   } else if (error == BrokerErrc::message_too_large || error == BrokerErrc::record_list_too_large) {
     if (batch.count > 1 && !batch.reported) return split(batch, why, now);
-    fail(batch, batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
-         Failure(make_error_code(ClientErrc::record_too_large), "the broker says: " + why.message()), now);
+    fail(
+        batch, batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
+        Failure(make_error_code(ClientErrc::record_too_large), "the broker says: " + why.message()),
+        now);
   } else if (is_retriable(error)) {
     retry(batch, why, may_be_written(error), new_leader, now);
   } else {
@@ -408,14 +430,16 @@ void ProducerCore::on_partition_answer(Batch& batch,
 }
 
 void ProducerCore::on_call_failed(ProduceCall& call, const Failure& why, bool maybe_sent, Now now) {
-  const bool hopeless = why.code == ClientErrc::unsupported_version ||
-                        std::string_view(why.code.category().name()) == wire::error_category().name();
+  const bool hopeless =
+      why.code == ClientErrc::unsupported_version ||
+      std::string_view(why.code.category().name()) == wire::error_category().name();
   for (Batch*& each : call.batches) {
     if (!each) continue;
     Batch* batch = std::exchange(each, nullptr);
     landed(*batch);
     if (hopeless || (config_.acks == Acks::none && maybe_sent)) {
-      fail(*batch, maybe_sent || batch->maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
+      fail(*batch,
+           maybe_sent || batch->maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
            why, now);
     } else {
       retry(*batch, why, maybe_sent, false, now);
@@ -425,14 +449,16 @@ void ProducerCore::on_call_failed(ProduceCall& call, const Failure& why, bool ma
   end_call(call);
 }
 
-// ------------------------------------------------------------------------------------------- outcomes
+// -------------------------------------------------------------------------------------------
+// outcomes
 
 void ProducerCore::succeed(Batch& batch, std::int64_t base_offset, std::int64_t log_append_time_ms,
                            Now now) {
   PartitionQueue& queue = *batch.queue;
   queue.failures = 0;
   queue.retry_at = now.mono;
-  queue.id_known = queue.id_known || batch.producer_id == producer_id_;
+  queue.id_known = queue.id_known ||
+                   (batch.producer_id == producer_id_ && batch.producer_epoch == producer_epoch_);
   if (!batch.reported) report(batch, base_offset, log_append_time_ms, {}, {});
   accumulator_.free_batch(&batch);
   list(queue, now);
@@ -448,19 +474,21 @@ void ProducerCore::fail(Batch& batch, ClientErrc certainty, const Failure& cause
   list(queue, now);
 }
 
-void ProducerCore::retry(Batch& batch, const Failure& why, bool maybe_written, bool at_once, Now now) {
+void ProducerCore::retry(Batch& batch, const Failure& why, bool maybe_written, bool at_once,
+                         Now now) {
   batch.maybe_written = batch.maybe_written || maybe_written;
   batch.last_failure = why;
   if (batch.reported || closed_) {
-    return fail(batch, batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written, why, now);
+    return fail(batch, batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
+                why, now);
   }
   if (Observer* observer = engine_.observer()) observer->on_batch_retried(describe(batch), why);
   PartitionQueue& queue = *batch.queue;
   ++queue.failures;
   queue.last_failure = why;
-  queue.retry_at =
-      at_once ? now.mono
-              : deadline_after(now.mono, backoff_for(queue.failures, engine_.config(), engine_.random()));
+  queue.retry_at = at_once ? now.mono
+                           : deadline_after(now.mono, backoff_for(queue.failures, engine_.config(),
+                                                                  engine_.random()));
   put_back(batch);
   if (queue.listed) {
     std::erase(queue.lane->ready, &queue);
@@ -519,7 +547,8 @@ void ProducerCore::split(Batch& batch, const Failure& why, Now now) {
     const Record copy{.key = record.key, .value = record.value, .headers = headers};
     const std::int64_t delta = record.timestamp_ms - part.base_timestamp;
     const std::size_t body = record_body_size(copy, delta, part.count);
-    const std::byte* end = write_record(part.buffer.data + part.used, body, copy, delta, part.count);
+    const std::byte* end =
+        write_record(part.buffer.data + part.used, body, copy, delta, part.count);
     part.used = static_cast<std::size_t>(end - part.buffer.data);
     part.max_timestamp = std::max(part.max_timestamp, record.timestamp_ms);
     ++part.count;
@@ -544,7 +573,8 @@ void ProducerCore::split(Batch& batch, const Failure& why, Now now) {
   list(*batch.queue, now);
 }
 
-// ------------------------------------------------------------------------------------------ producer id
+// ------------------------------------------------------------------------------------------
+// producer id
 
 void ProducerCore::need_new_producer_id() {
   if (!config_.idempotence) return;
@@ -570,6 +600,12 @@ void ProducerCore::fetch_producer_id(Now now) {
   if (!config_.idempotence || fetching_producer_id_ || producer_id_retry_at_ > now.mono) return;
   if (producer_id_ != kNoProducerId && !(renew_producer_id_ && !has_unresolved())) return;
   if (accumulator_.empty()) return;
+  if (producer_id_ != kNoProducerId && !producer_id_refused_ &&
+      producer_epoch_ < std::numeric_limits<std::int16_t>::max()) {
+    // The next epoch of the same id (KIP-360) needs no broker, and shuts out what was given up but
+    // may still be on its way: it would be stored behind what comes now.
+    return use_producer_id(producer_id_, static_cast<std::int16_t>(producer_epoch_ + 1), now);
+  }
   fetching_producer_id_ = true;
   auto make = [](std::int16_t, wire::Arena&) {
     InitProducerIdRequest request;
@@ -577,23 +613,24 @@ void ProducerCore::fetch_producer_id(Now now) {
     request.transaction_timeout_ms = 0x7fffffff;
     return request;
   };
-  auto done = [self = std::weak_ptr<bool>(alive_), this](const Failure& why,
-                                                         const InitProducerIdResponse* reply,
-                                                         std::int16_t, Now at) {
+  auto done = [self = std::weak_ptr<bool>(alive_), this](
+                  const Failure& why, const InitProducerIdResponse* reply, std::int16_t, Now at) {
     if (!self.expired()) on_producer_id(why, reply, at);
   };
   engine_.cluster().any_connection().send(
       *new SimpleCall<InitProducerIdRequest>(std::move(make), std::move(done)));
 }
 
-void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdResponse* reply, Now now) {
+void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdResponse* reply,
+                                  Now now) {
   fetching_producer_id_ = false;
   if (closed_) return;
   Failure failure = why;
   bool fatal = why.code == ClientErrc::unsupported_version;
   if (!failure && reply->error_code != 0) {
     const auto error = static_cast<BrokerErrc>(reply->error_code);
-    failure = Failure(make_error_code(error), "InitProducerId: " + make_error_code(error).message());
+    failure =
+        Failure(make_error_code(error), "InitProducerId: " + make_error_code(error).message());
     fatal = !is_retriable(error);
   }
   if (failure) {
@@ -608,9 +645,13 @@ void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdRespon
     return;
   }
   producer_id_backoff_.reset();
-  producer_id_ = reply->producer_id;
-  producer_epoch_ = reply->producer_epoch;
-  renew_producer_id_ = false;
+  use_producer_id(reply->producer_id, reply->producer_epoch, now);
+}
+
+void ProducerCore::use_producer_id(std::int64_t id, std::int16_t epoch, Now now) {
+  producer_id_ = id;
+  producer_epoch_ = epoch;
+  renew_producer_id_ = producer_id_refused_ = false;
   // A new life: all that is not in some log gets new numbers.
   accumulator_.for_each_topic([&](ProducerTopic& topic) {
     for (const auto& open : topic.partitions) {
