@@ -2,17 +2,13 @@
 // thread; everything else belongs to the executor.
 //
 // The sender's rules, which keep records in order and exactly once:
-//  - A batch gets producer id, epoch and sequence when it is first sent, and is sent again with the
-//  same
-//    bytes until it is known what became of it.
+//  - A batch gets producer id, epoch and sequence when it is first sent, and is sent again with
+//    the same bytes until it is known what became of it.
 //  - While a partition tries a batch again, nothing else of that partition is on the way.
-//  - A sequence that will never be used leaves a gap, so a new producer id is fetched; but only
-//  when no
-//    batch is left whose fate is unknown, since under a new id the broker could not tell it is a
-//    repeat.
+//  - A sequence that will never be used leaves a gap, so the next epoch is taken; but only when no
+//    batch is left whose fate is unknown, since the broker could not tell its repeat any more.
 //  - A batch whose time is up while it is on the way is reported, but its bytes stay until the
-//  network
-//    and the broker are done with them.
+//    network and the broker are done with them.
 #ifndef TERN_CLIENT_KAFKA_PRODUCER_CORE_H_
 #define TERN_CLIENT_KAFKA_PRODUCER_CORE_H_
 
