@@ -91,6 +91,7 @@ void report(const ScenarioOptions& options, const ScenarioResult& result, bool v
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what failed is to be seen even if a later seed hangs
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
