@@ -224,7 +224,7 @@ BatchList* ProducerCore::overdue_home(PartitionQueue& queue) {
 
 void ProducerCore::send_lane(Lane& lane, Now now) {
   while (lane.in_flight < config_.max_in_flight) {
-    if (lane.ready.empty() && !lane.overdue.empty()) {
+    if (lane.ready.empty()) {
       collected_.clear();
       accumulator_.collect_overdue(lane.overdue, collected_);
       enqueue(collected_, now);
@@ -588,9 +588,9 @@ bool ProducerCore::has_unresolved() {
   bool unresolved = false;
   accumulator_.for_each_topic([&](ProducerTopic& topic) {
     for (const auto& open : topic.partitions) {
-      for (const Batch* batch = open.queue->waiting.front(); batch; batch = batch->next) {
-        unresolved |= batch->maybe_written;
-      }
+      // The oldest decides: if that is not in the log, what came behind it was refused as well.
+      const Batch* oldest = open.queue->waiting.front();
+      unresolved |= oldest && oldest->maybe_written;
     }
   });
   return unresolved;
@@ -659,6 +659,7 @@ void ProducerCore::use_producer_id(std::int64_t id, std::int16_t epoch, Now now)
       open.queue->id_known = false;
       for (Batch* batch = open.queue->waiting.front(); batch; batch = batch->next) {
         batch->base_sequence = kNoSequence;
+        batch->maybe_written = false;
       }
       list(*open.queue, now);
     }
