@@ -20,7 +20,7 @@ namespace tern::kafka {
 // (queue_full, closed, record_too_large, ...). `cause` says what happened: the broker's code, a
 // system error, a timeout; message() says it in words.
 struct Delivery {
-  std::string_view topic;          // valid while the client lives
+  std::string_view topic;          // valid while the producer lives
   std::int32_t partition = -1;     // -1: none had been chosen yet
   std::int64_t offset = -1;        // -1: unknown (acks = none, or stored by an earlier try)
   std::int64_t timestamp_ms = -1;  // the record's, or the broker's if the topic uses LogAppendTime
