@@ -247,21 +247,27 @@ TEST_F(ProducerFlow, LimitHoldsAndSpaceIsTold) {
 
 // The handlers' own memory comes free only after they were called.
 TEST_F(ProducerFlow, SpaceTakenByHandlersIsToldToo) {
-  config.batch_bytes = 10'000;
+  config.batch_bytes = 14'400;
   config.buffer_bytes = 80'000;
-  make_topic();
+  rig.cluster.create_topic("t", {.partitions = 6});
+  ASSERT_FALSE(producer().send("t", "warm", 0));
+  ASSERT_TRUE(producer().deliver());
   block_produce(milliseconds(50));
-  const Record empty{.value = null, .partition = 0};
-  while (!producer().send("t", empty, "small")) {
-  }
+  std::int32_t next = 0;
+  while (!producer().send("t", Record{.value = null, .partition = next % 6}, "small")) ++next;
   producer().wait_space("space");
   EXPECT_TRUE(producer().wait_for("space", milliseconds(60)));
-  producer().await_send("t", empty, "awaited");
-  EXPECT_TRUE(producer().wait_for("awaited", seconds(10)));
 }
 
 // A record whose handler does not fit any more must not leave an empty batch behind.
 TEST_F(ProducerFlow, RefusedRecordsLeaveNothing) {
+  struct Failures final : Observer {
+    void on_batch_failed(const Batch&, const Failure&) override { ++count; }
+    void on_batch_retried(const Batch&, const Failure&) override { ++count; }
+    int count = 0;
+  };
+  const auto failures = std::make_shared<Failures>();
+  rig.client_config.observer = failures;
   config.batch_bytes = 4'000;
   config.buffer_bytes = 69'600;
   rig.cluster.create_topic("t", {.partitions = 200});
@@ -277,6 +283,7 @@ TEST_F(ProducerFlow, RefusedRecordsLeaveNothing) {
     }
     ASSERT_TRUE(producer().deliver());
   }
+  EXPECT_EQ(failures->count, 0);
   EXPECT_EQ(producer().told.size(), taken);
   EXPECT_TRUE(producer().all_ok());
   EXPECT_EQ(accumulator().used_bytes(), 0U);

@@ -91,7 +91,7 @@ TEST_F(ProducerRetry, LostAnswersWithFiveInFlightStayInOrder) {
     Injection injection = Injection::closing_after();
     injection.skip = skip;
     inject(std::move(injection));
-    send_numbers(10 * skip, 10, std::chrono::microseconds(300));
+    send_numbers(10 * skip, 10, std::chrono::microseconds(30));
     ASSERT_TRUE(producer().deliver());
     rig.cluster.clear_injections();
   }
@@ -104,7 +104,7 @@ TEST_F(ProducerRetry, LostAnswersWithFiveInFlightStayInOrder) {
 TEST_F(ProducerRetry, LostRequestIsSentAgain) {
   warm_up();
   inject(Injection::closing_before());
-  send_numbers(0, 10, std::chrono::microseconds(300));
+  send_numbers(0, 10, std::chrono::microseconds(30));
   ASSERT_TRUE(producer().deliver());
   EXPECT_TRUE(producer().all_ok());
   EXPECT_EQ(stored(), numbers(0, 10));
@@ -129,7 +129,7 @@ TEST_F(ProducerRetry, RetriableErrorsAreTriedAgainInOrder) {
         BrokerErrc::leader_not_available, BrokerErrc::unknown_topic_or_partition,
         BrokerErrc::not_leader_or_follower}) {
     inject(error, 2);
-    send_numbers(from, 10, std::chrono::microseconds(300));
+    send_numbers(from, 10, std::chrono::microseconds(30));
     ASSERT_TRUE(producer().deliver());
     from += 10;
   }
@@ -144,7 +144,7 @@ TEST_F(ProducerRetry, AppliedErrorsAreStoredOnce) {
   for (const BrokerErrc error :
        {BrokerErrc::not_enough_replicas_after_append, BrokerErrc::request_timed_out}) {
     inject(error, 1, /*apply=*/true);
-    send_numbers(from, 10, std::chrono::microseconds(300));
+    send_numbers(from, 10, std::chrono::microseconds(30));
     ASSERT_TRUE(producer().deliver());
     from += 10;
   }
@@ -163,6 +163,17 @@ TEST_F(ProducerRetry, BacksOffBetweenTries) {
   EXPECT_LE(rig.world.time() - begin, milliseconds(3100));
 }
 
+TEST_F(ProducerRetry, OnlyTheOldestBatchIsTriedWhileItIsRefused) {
+  warm_up();
+  inject(BrokerErrc::not_enough_replicas, broker::kAlways);
+  send_numbers(0, 5, std::chrono::microseconds(30));
+  rig.run_for(seconds(1));
+  EXPECT_LE(rig.requests(kProduceApi), 5U + 4U) << "five on their way, then one at a time";
+  rig.cluster.clear_injections();
+  ASSERT_TRUE(producer().deliver());
+  EXPECT_EQ(stored(), numbers(0, 5));
+}
+
 TEST_F(ProducerRetry, DuplicateSequenceIsSuccessWithoutOffset) {
   warm_up();
   inject(BrokerErrc::duplicate_sequence_number, 1, true);
@@ -176,10 +187,11 @@ TEST_F(ProducerRetry, OutOfOrderBehindARetriedBatchKeepsTheProducerId) {
   warm_up();
   const std::int64_t id = producer_id();
   inject(BrokerErrc::not_enough_replicas);  // the first; those behind it are out of order then
-  send_numbers(0, 5, std::chrono::microseconds(300));
+  send_numbers(0, 5, std::chrono::microseconds(30));
   ASSERT_TRUE(producer().deliver());
   EXPECT_TRUE(producer().all_ok());
   EXPECT_EQ(stored(), numbers(0, 5));
+  EXPECT_EQ(rig.stored("t").back().epoch, 0);
   EXPECT_EQ(producer_id(), id);
   EXPECT_EQ(rig.requests(kInitProducerIdApi), 0U);
 }
@@ -287,7 +299,7 @@ TEST_F(ProducerTwoBrokers, FollowsTheLeaderByMetadata) {
   rig.cluster.limit_api(kProduceApi.key, 9);  // before KIP-951
   warm_up();
   rig.cluster.move_leader("t", 0, 3 - rig.leader("t"));
-  send_numbers(0, 20, std::chrono::microseconds(300));
+  send_numbers(0, 20, std::chrono::microseconds(30));
   ASSERT_TRUE(producer().deliver());
   EXPECT_TRUE(producer().all_ok());
   EXPECT_GE(rig.requests(kMetadataApi), 1U);
@@ -298,7 +310,7 @@ TEST_F(ProducerTwoBrokers, LeaderMovesBackAndForthWhileSending) {
   config.max_in_flight = 5;
   warm_up();
   for (int i = 0; i < 200; ++i) {
-    send_numbers(i, 1, std::chrono::microseconds(300));
+    send_numbers(i, 1, std::chrono::microseconds(30));
     if (i % 10 == 5) rig.cluster.move_leader("t", 0, 3 - rig.leader("t"));
   }
   ASSERT_TRUE(producer().deliver());
@@ -309,7 +321,7 @@ TEST_F(ProducerTwoBrokers, LeaderMovesBackAndForthWhileSending) {
 TEST_F(ProducerTwoBrokers, LeaderDiesAndAnotherTakesOver) {
   warm_up();
   const std::int32_t old = rig.leader("t");
-  send_numbers(0, 5, std::chrono::microseconds(100));
+  send_numbers(0, 5, std::chrono::microseconds(30));
   rig.cluster.stop_node(old);
   send_numbers(5, 5, milliseconds(1));
   ASSERT_TRUE(producer().deliver());
@@ -387,7 +399,7 @@ TEST_F(ProducerRetry, TooLargeRecordFailsAlone) {
 TEST_F(ProducerRetry, FatalErrorFailsTheBatchAndNotTheNext) {
   warm_up();
   inject(BrokerErrc::topic_authorization_failed);
-  send_numbers(0, 5, std::chrono::microseconds(300));
+  send_numbers(0, 5, std::chrono::microseconds(30));
   ASSERT_TRUE(producer().deliver());
   EXPECT_EQ(producer().of("0").error, ClientErrc::not_written);
   EXPECT_EQ(producer().of("0").cause, BrokerErrc::topic_authorization_failed);
@@ -482,9 +494,11 @@ TEST_F(ProducerRetry, ExpiredBatchLeavesAGapAndSoANewEpoch) {
   EXPECT_EQ(producer().of("0").error, ClientErrc::not_written);
   EXPECT_NE(producer().of("0").text.find("NOT_ENOUGH_REPLICAS"), std::string::npos);
   rig.cluster.clear_injections();
+  rig.forget_requests();
   send_numbers(1, 3, milliseconds(10));
   ASSERT_TRUE(producer().deliver());
   EXPECT_EQ(stored(), numbers(1, 3));
+  EXPECT_EQ(rig.requests(kProduceApi), 3U) << "nothing is sent behind the gap to be refused";
   EXPECT_EQ(producer_id(), id);
   EXPECT_EQ(rig.stored("t").back().epoch, 1);
 }

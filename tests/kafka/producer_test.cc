@@ -329,7 +329,7 @@ TEST(Producer, ThrowingHandlerLosesNothing) {
   int thrown = 0;
   for (int i = 0; i < 3; ++i) {
     try {
-      producer.wait_for("flush", seconds(10));
+      producer.wait_for("flush", seconds(1));
     } catch (const std::runtime_error&) {
       ++thrown;
     }
