@@ -46,6 +46,7 @@ void Producer::start_send(ClientState& state, const std::shared_ptr<ProducerCore
   const std::error_code error = core->accumulator().append(topic, record, std::move(awaited), op);
   if (!error) return;
   if (waits && error == ClientErrc::queue_full) {
+    // append() has moved it only if it took the record. NOLINTNEXTLINE(bugprone-use-after-move)
     return state.run([core, to = &topic, record, op, done = std::move(awaited.done)]() mutable {
       core->send(*to, record, std::move(done), op);
     });

@@ -72,6 +72,7 @@ void ProducerCore::retry_waiting_sends(Now now) {
                                                 front.id, /*in_step=*/true);
     const bool too_late = now.mono >= deadline_after(front.since, config_.delivery_timeout);
     if (error == ClientErrc::queue_full && !too_late && !closed_) {
+      // append() has moved it only if it took the record. NOLINTNEXTLINE(bugprone-use-after-move)
       front.done = std::move(awaited.done);
       return;
     }

@@ -249,8 +249,8 @@ TEST_F(ProducerRetry, NewEpochOnlyWhenNothingIsUnresolved) {
   EXPECT_EQ(rig.stored("t", 1).back().epoch, 0);
 }
 
-// The first batch was refused for its sequence, so the second one behind it cannot have been stored either:
-// waiting until it is resolved would be waiting for each other.
+// The first batch was refused for its sequence, so the second one behind it cannot have been stored
+// either: waiting until it is resolved would be waiting for each other.
 TEST_F(ProducerRetry, UnansweredBatchBehindARefusedOneBlocksNothing) {
   warm_up();
   inject(BrokerErrc::out_of_order_sequence_number);
