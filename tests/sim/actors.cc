@@ -236,6 +236,37 @@ void ProducerActor::send_one() {
   }
 }
 
+void ProducerActor::probe() {
+  if (closing_) return;
+  first_probe_ = sent_.size();
+  for (std::int32_t partition = 0; partition < partitions_; ++partition) {
+    const std::size_t index = sent_.size();
+    const Content content(index, 50);
+    sent_.push_back({index, 0, Outcome::pending, partition, -1, content.checksum()});
+    kafka::Record record = content.record();
+    record.partition = partition;
+    const std::size_t call = ledger_.begin("probe");
+    const std::error_code refused = core_->accumulator().append(
+        *handle_, record,
+        [this, index, call](std::error_code error, const kafka::Delivery& delivery) {
+          ledger_.complete(call);
+          delivered(index, error, delivery);
+        });
+    if (!refused) continue;
+    ledger_.complete(call);
+    sent_[index].outcome = Outcome::not_written;
+  }
+}
+
+void ProducerActor::check_probes() {
+  for (std::size_t i = first_probe_; i < sent_.size(); ++i) {
+    if (sent_[i].outcome == Outcome::ok) continue;
+    problems_.add("not-recovered", "record " + std::to_string(sent_[i].id) +
+                                       ", sent long after the " + "faults ended, was " +
+                                       to_string(sent_[i].outcome));
+  }
+}
+
 void ProducerActor::send_awaited(std::size_t index, const std::shared_ptr<Content>& content,
                                  std::int32_t partition) {
   sent_[index].producer = 1;  // may be overtaken by sends that do not wait for space

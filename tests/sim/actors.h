@@ -54,6 +54,11 @@ class ProducerActor {
   void start();
   // All is sent and told.
   bool done() const;
+  // Sends one more record to each partition, which all have to be stored: nothing is wrong any
+  // more.
+  void probe();
+  // What became of these; once done().
+  void check_probes();
   // Closes the producer, waiting for what is left.
   void close(Duration timeout);
   bool closed() const { return closed_; }
@@ -89,6 +94,7 @@ class ProducerActor {
   std::vector<Sent> sent_;
   CallLedger ledger_;
   ProblemList problems_;
+  std::size_t first_probe_ = SIZE_MAX;
   std::uint64_t batch_reported_ok_ = 0;
   std::uint64_t delivered_ok_ = 0;
   std::uint64_t next_op_ = 1;

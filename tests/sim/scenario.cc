@@ -83,6 +83,13 @@ class Run {
                                     " after the faults ended; " +
                                     std::to_string(producer_->ledger().pending()) + " calls wait");
     }
+    // What waits for answers that never come gives up; then everything has to work again.
+    world.run_for(seconds(10));
+    producer_->probe();
+    if (!world.run_until([this] { return producer_->done(); }, patience_) && !world.failed()) {
+      problems_.add("liveness", "records sent after the faults ended are not done");
+    }
+    producer_->check_probes();
     // What nobody waits for any more may still come to be stored.
     if (consumer_) world.run_for(kStray);
     if (consumer_ && !world.failed() && producer_->done() &&
