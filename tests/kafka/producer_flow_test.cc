@@ -316,7 +316,8 @@ TEST_F(ProducerFlow, AwaitedSendGivesUpWhenItsTimeIsOver) {
   rig.cluster.inject(kProduceApi.key, Injection::with_delay(seconds(100)));
   while (!send("fill", 5000)) {
   }
-  producer().await_send("t", Record{.value = std::string(9000, 'x'), .partition = 0}, "awaited");
+  const std::string value(9000, 'x');
+  producer().await_send("t", Record{.value = value, .partition = 0}, "awaited");
   ASSERT_TRUE(producer().wait_for("awaited", seconds(11)));
   EXPECT_TRUE(producer().of("awaited").error == Condition::not_written)
       << producer().of("awaited").error;
@@ -492,7 +493,8 @@ TEST_F(ProducerFlow, CloseEndsSendsThatWaitForSpace) {
   block_produce(milliseconds(50));
   while (!send("fill", 5000)) {
   }
-  producer().await_send("t", Record{.value = std::string(9000, 'x'), .partition = 0}, "awaited");
+  const std::string value(9000, 'x');
+  producer().await_send("t", Record{.value = value, .partition = 0}, "awaited");
   producer().wait_space("space");
   rig.run_for(milliseconds(1));
   producer().close(seconds(10));
