@@ -233,6 +233,7 @@ void Connection::dispatch_one(Call& call, Now now) {
     in_flight_.push_back({&call, &api, correlation, version, writing.request.total_bytes, timeout,
                           now.mono, deadline_after(now.mono, timeout)});
   }
+  if (writing_.empty()) write_by_ = deadline_after(now.mono, engine_.config().request_timeout);
   writing_.push_back(std::move(writing));
   last_used_ = now.mono;
   engine_.network().want_write(link_);
@@ -290,6 +291,7 @@ std::size_t Connection::advance(Writing& writing, std::size_t n) const {
 }
 
 void Connection::on_written(std::size_t n, Now now) {
+  write_by_ = deadline_after(now.mono, engine_.config().request_timeout);
   while (!writing_.empty()) {
     Writing& writing = writing_.front();
     writing.started = true;
@@ -564,6 +566,12 @@ void Connection::on_timer(Now now) {
                              name() + ": no answer to " + flight.api->name + " within the timeout"),
                      now);
       }
+      // A request without an answer has no other deadline.
+      if (!writing_.empty() && now.mono >= write_by_) {
+        return close(Failure(make_error_code(ClientErrc::timed_out),
+                             name() + ": nothing could be written within request_timeout"),
+                     now);
+      }
       if (idle() && now.mono - last_used_ >= engine_.config().connections_max_idle) {
         return close(Failure(), now);
       }
@@ -593,6 +601,7 @@ void Connection::arm_timer() {
       if (!queued_.empty() && in_flight_.size() < kMaxPipelined && throttled_until_ > now) {
         next = std::min(next, throttled_until_);
       }
+      if (!writing_.empty()) next = std::min(next, write_by_);
       if (idle()) next = deadline_after(last_used_, engine_.config().connections_max_idle);
       break;
     case State::closing:

@@ -70,7 +70,7 @@ class Connection final : public Link {
   bool is_down() const { return state_ == State::closed && backoff_.failures() > 0; }
   // Calls queued or awaiting an answer.
   std::size_t load() const { return queued_.size() + in_flight_.size(); }
-  bool idle() const { return load() == 0; }
+  bool idle() const { return load() == 0 && writing_.empty(); }
   std::int32_t node_id() const { return node_id_; }
   const Endpoint& endpoint() const { return endpoint_; }
   Role role() const { return role_; }
@@ -154,6 +154,7 @@ class Connection final : public Link {
   std::deque<Call*> queued_;
   std::deque<Call*> doomed_;  // were queued when close() was called
   std::deque<InFlight> in_flight_;
+  Time write_by_{};  // while there is something in `writing_`: when some of it must have gone out
   std::deque<Writing> writing_;
   std::vector<Outgoing> spare_;
   // Reading: small answers are served from scratch_, large ones are read straight into a frame.

@@ -118,7 +118,7 @@ kafka::ProducerConfig ProducerActor::draw_config(Rng& rng) {
       rng.chance(0.3) ? Duration(0) : rng.log_between(microseconds(100), milliseconds(200));
   config.batch_bytes = rng.log_between(512, 100'000);
   config.max_request_bytes =
-      std::max<std::size_t>(config.batch_bytes, rng.log_between(1024, 500'000));
+      std::max<std::size_t>(config.batch_bytes, rng.log_between(4096, 500'000));
   config.buffer_bytes =
       std::max<std::size_t>(2 * config.batch_bytes + 65'536, rng.log_between(50'000, 2'000'000));
   config.delivery_timeout = rng.log_between(seconds(3), seconds(40));
@@ -255,6 +255,7 @@ void ProducerActor::probe() {
     if (!refused) continue;
     ledger_.complete(call);
     sent_[index].outcome = Outcome::not_written;
+    problems_.add("refused", "a probe: " + refused.message());
   }
 }
 
