@@ -179,7 +179,7 @@ bool ProducerCore::may_send(const PartitionQueue& queue, Now now) const {
   if (queue.waiting.empty() || !queue.lane || queue.retry_at > now.mono) return false;
   const Batch& front = *queue.waiting.front();
   const bool again = front.attempts > 0;
-  if ((again || queue.failures > 0) && queue.in_flight > 0) return false;
+  if ((again || queue.retrying || queue.failures > 0) && queue.in_flight > 0) return false;
   // A new leader waits until the old one has answered: it would store what comes later first, and a
   // batch that is tried again after five others is not known as a repeat any more.
   const bool elsewhere = queue.in_flight > 0 && queue.in_flight_lane != queue.lane;
@@ -261,6 +261,7 @@ bool ProducerCore::send_one(Lane& lane, Now now) {
     ++batch.attempts;
     ++queue.in_flight;
     queue.in_flight_lane = &lane;
+    queue.retrying = batch.attempts > 1;
     bytes += batch.used;
     call.batches.push_back(&batch);
     list(queue, now);
