@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include <asio/use_future.hpp>
+
 #include "client/kafka/client.h"
 #include "client/kafka/consumer.h"
 #include "client/kafka/producer.h"
