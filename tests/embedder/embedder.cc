@@ -1,10 +1,9 @@
 // The smallest program that writes to Kafka and reads from it. Run without a broker it ends at
 // once, with what it had to send given up: here it only has to build, link and come down in order.
 
+#include <asio/use_future.hpp>
 #include <chrono>
 #include <cstdio>
-
-#include <asio/use_future.hpp>
 
 #include "client/kafka/client.h"
 #include "client/kafka/consumer.h"

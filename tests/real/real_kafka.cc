@@ -179,7 +179,22 @@ std::vector<int> leaders(const std::string& topic) {
   return found;
 }
 
+namespace {
+
+bool answers(const std::string& broker) {
+  const std::size_t colon = broker.rfind(':');
+  const std::string device = "/dev/tcp/" + broker.substr(0, colon) + "/" + broker.substr(colon + 1);
+  return run({"bash", "-c", "exec 3<>" + device}).status == 0;
+}
+
+}  // namespace
+
 void RealKafka::SetUp() {
+  // A node that an earlier suite has booted ended with that suite: Bazel leaves nothing behind.
+  for (std::size_t i = 0; i < brokers().size(); ++i) {
+    const bool up = answers(brokers()[i]) || boot_node(static_cast<int>(i) + 1);
+    ASSERT_TRUE(up) << brokers()[i];
+  }
   if (!brokers().empty()) return;
   std::cerr << "\n*** SKIPPED: no real Apache Kafka here (TERN_KAFKA is not set);"
                " `./dev test` starts one\n";
