@@ -2,7 +2,6 @@
 // once, with what it had to send given up: here it only has to build, link and come down in order.
 
 #include <asio/use_future.hpp>
-#include <asio/use_future.hpp>
 #include <chrono>
 #include <cstdio>
 
