@@ -38,7 +38,7 @@ struct PartitionQueue {
   std::int32_t partition = 0;
   BatchList waiting;               // to be sent, in order
   int in_flight = 0;               // batches on the way
-  bool retrying = false;  // what is on the way is a repeat, and alone
+  bool retrying = false;           // what is on the way is a repeat, and alone
   Lane* in_flight_lane = nullptr;  // to this broker
   std::int32_t next_sequence = 0;
   bool id_known = false;  // the brokers have a batch of ours under the producer id in use
