@@ -24,7 +24,7 @@ Consumer::Consumer(const Client& client, ConsumerConfig config) : state_(client.
   if (const Failure failure = check(config))
     throw std::system_error(failure.code, failure.message());
   core_ = std::make_shared<ConsumerCore>(state_->engine(), std::move(config));
-  state_->run([&state = *state_, core = core_] { core->start(state.engine().now()); });
+  state_->run([core = core_] { core->start(); });
   if (const Failure failure = assign(core_->config().assignment)) {
     let_go();
     throw std::system_error(failure.code, failure.message());

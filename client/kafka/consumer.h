@@ -22,7 +22,8 @@
 // no such topic) ends one async_poll with an error that names the partition; the others go on with
 // the next poll. The partition in question stands still at its position until seek(): to position()
 // to try again, or past the place. A topic that does not exist is waited for after it has been
-// reported, and so are brokers that cannot be reached (no_broker).
+// reported. So are brokers that cannot be reached: polls that have met none for
+// ClientConfig::connect_timeout say so once (no_broker).
 //
 // Threading: any thread may call anything; handlers run on their associated executor, by default
 // the client's. What is called from one thread takes effect in that order. One poll at a time: a

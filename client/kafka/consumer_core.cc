@@ -21,8 +21,7 @@ Failure closed_failure() {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------ the
-// board
+// ----------------------------------------------------------------------------------- the board
 
 Failure ConsumerBoard::assign(const std::vector<Assignment>& assignment,
                               std::vector<Gauge>& gauges) {
@@ -73,8 +72,7 @@ std::vector<TopicPartition> ConsumerBoard::all() const {
   return partitions;
 }
 
-// ------------------------------------------------------------------------------------ start and
-// end
+// ------------------------------------------------------------------------------- start and end
 
 ConsumerCore::ConsumerCore(Engine& engine, ConsumerConfig config)
     : engine_(engine),
@@ -90,7 +88,7 @@ ConsumerCore::ConsumerCore(Engine& engine, ConsumerConfig config)
 
 ConsumerCore::~ConsumerCore() { home_->close(); }
 
-void ConsumerCore::start(Now now) {
+void ConsumerCore::start() {
   started_ = true;
   if (engine_.is_closed()) {
     closed_ = true;
@@ -104,7 +102,6 @@ void ConsumerCore::start(Now now) {
   });
   engine_.add(shared_from_this());
   engine_.cluster().add_listener(*this);
-  if (engine_.cluster().updates() == 0) outage_since_ = now.mono;
   engine_.wake();
 }
 
@@ -157,8 +154,7 @@ void ConsumerCore::finish_close(Now) {
   engine_.remove(*this);
 }
 
-// ------------------------------------------------------------------------------------ the
-// assignment
+// ------------------------------------------------------------------------------ the assignment
 
 ConsumerPartition* ConsumerCore::find(const TopicPartition& partition) {
   return partitions_.find(engine_.cluster().find(partition.topic), partition.partition);
@@ -217,8 +213,7 @@ void ConsumerCore::wake() {
   engine_.wake();
 }
 
-// -------------------------------------------------------------------------------------------
-// polling
+// ------------------------------------------------------------------------------------- polling
 
 void ConsumerCore::poll(std::uint64_t id, Time deadline, PollDone done) {
   if (closing_ || closed_) return engine_.complete(std::move(done), closed_failure(), Records());
@@ -349,8 +344,7 @@ void ConsumerCore::set_timer(Now now) {
   timer_.set(next);
 }
 
-// --------------------------------------------------------------------------------- questions of
-// users
+// -------------------------------------------------------------------------- questions of users
 
 void ConsumerCore::find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries,
                                 Time deadline, OffsetsDone done, Now now) {

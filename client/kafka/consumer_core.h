@@ -78,7 +78,7 @@ class ConsumerCore final : public Part,
   ~ConsumerCore() override;
 
   // Becomes part of the engine. The config's assignment is not taken yet.
-  void start(Now now);
+  void start();
 
   const std::shared_ptr<ConsumerBoard>& board() const { return board_; }
   const ConsumerConfig& config() const { return *config_; }
@@ -192,7 +192,7 @@ class ConsumerCore final : public Part,
   bool started_ = false;
   bool positions_dirty_ = false;  // some partition is unplaced, not validated or missing
   Time positions_at_ = kNever;    // when to look at them again
-  Time outage_since_ = kNever;    // no broker has answered for metadata since
+  Time outage_since_ = kNever;    // the first poll that met no broker
   bool outage_told_ = false;
   bool closing_ = false;
   bool closed_ = false;

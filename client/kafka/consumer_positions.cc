@@ -46,8 +46,7 @@ void ConsumerCore::retry(ConsumerPartition& partition, Now now) {
   engine_.cluster().refresh(now);
 }
 
-// ------------------------------------------------------------------------------------ first
-// offsets
+// ------------------------------------------------------------------------------- first offsets
 
 void ConsumerCore::place(Now now) {
   positions_dirty_ = false;
@@ -135,10 +134,9 @@ void ConsumerCore::on_broker_trouble(const Failure& why) {
   engine_.wake();
 }
 
-// ------------------------------------------------------------------------------- what metadata
-// says
+// -------------------------------------------------------------------------- what metadata says
 
-void ConsumerCore::on_cluster_changed(Now now) {
+void ConsumerCore::on_cluster_changed(Now) {
   if (closing_ || closed_) return;
   for (const ConsumerPartitionPtr& partition : partitions_.all()) {
     if (partition->topic.incarnation != partition->incarnation) on_recreated(*partition);
@@ -147,8 +145,6 @@ void ConsumerCore::on_cluster_changed(Now now) {
   if (!engine_.cluster().trouble()) {
     outage_since_ = kNever;
     outage_told_ = false;
-  } else if (outage_since_ == kNever) {
-    outage_since_ = now.mono;
   }
   wake();
 }
@@ -200,9 +196,14 @@ void ConsumerCore::check_missing(Now now) {
   }
 }
 
+// An outage counts from the first poll that meets it: who comes back from work of his own is not
+// told of one that is as good as over.
 void ConsumerCore::check_outage(Now now) {
   const Failure& why = engine_.cluster().trouble();
-  if (outage_told_ || outage_since_ == kNever || !why || partitions_.all().empty()) return;
+  const bool connected = !why && engine_.cluster().updates() != 0;
+  if (outage_told_ || connected || partitions_.all().empty()) return;
+  if (poll_ && outage_since_ == kNever) outage_since_ = now.mono;
+  if (outage_since_ == kNever || !why) return;
   const Duration patience = engine_.config().connect_timeout;
   if (is_hopeless(why.code)) {
     troubles_.push_back(why);
@@ -217,8 +218,7 @@ void ConsumerCore::check_outage(Now now) {
   outage_told_ = true;
 }
 
-// ------------------------------------------------------------------------------- truncation
-// (KIP-320)
+// ------------------------------------------------------------------------ truncation (KIP-320)
 
 void ConsumerCore::on_truncated(ConsumerPartition& partition, std::int64_t end_offset, Now) {
   partition.drop_fetched();

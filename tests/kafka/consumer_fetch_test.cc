@@ -421,8 +421,7 @@ TEST_F(ConsumerTest, OldFormatsAndOldVersionsAreRead) {
   }
 }
 
-// -------------------------------------------------------------------------------------------
-// memory
+// -------------------------------------------------------------------------------------- memory
 
 class PrefetchTest : public ConsumerTest {
  protected:

@@ -44,8 +44,7 @@ class PositionsTest : public ConsumerTest {
   }
 };
 
-// ---------------------------------------------------------------------------------- first
-// positions
+// ----------------------------------------------------------------------------- first positions
 
 TEST_F(PositionsTest, LatestSkipsWhatIsThere) {
   start_at("t", Position::latest());
@@ -139,8 +138,20 @@ TEST_F(PositionsTest, BrokersThatCannotBeReachedAreReportedOnce) {
   EXPECT_FALSE(polled->done);
 }
 
-// ------------------------------------------------------------------------------------ seek and
-// pause
+TEST_F(PositionsTest, OutageThatNoPollMetIsNotReported) {
+  start_at("t", Position::earliest());
+  EXPECT_EQ(host.take(3).size(), 3u);
+  for (const std::int32_t node : {1, 2}) brokers.set_up(node, false);
+  host.run_for(seconds(120));
+  const auto polled = host.start_poll();
+  for (const std::int32_t node : {1, 2}) brokers.set_up(node, true);
+  brokers.at("t").add({"d"});
+  host.run_for(seconds(10));
+  EXPECT_FALSE(polled->failure) << polled->failure.message();
+  EXPECT_EQ(polled->values(), (Strings{"d"}));
+}
+
+// ------------------------------------------------------------------------------ seek and pause
 
 TEST_F(PositionsTest, SeekThrowsAwayWhatWasFetchedAndWhatIsOnItsWay) {
   int answers = 0;
@@ -225,8 +236,7 @@ TEST_F(PositionsTest, AssignmentsThatMakeNoSenseAreRefused) {
             ClientErrc::invalid_argument);
 }
 
-// ------------------------------------------------------------------------------------- out of
-// range
+// -------------------------------------------------------------------------------- out of range
 
 TEST_F(PositionsTest, OutOfRangeWithoutResetIsReportedAndCanBeSought) {
   config.offset_reset = OffsetReset::none;
@@ -322,8 +332,7 @@ TEST_F(PositionsTest, ErrorsThatDoNotPassAreReported) {
   }
 }
 
-// -------------------------------------------------------------------------------------- other
-// leaders
+// ------------------------------------------------------------------------------- other leaders
 
 TEST_F(PositionsTest, FollowsALeaderThatMoves) {
   start_at("t", Position::earliest());
@@ -482,8 +491,7 @@ TEST_F(PositionsTest, TopicCreatedAnewIsReadByTheResetPolicy) {
   EXPECT_EQ(host.take(1), (Strings{"new a"}));
 }
 
-// ------------------------------------------------------------------------------------------
-// followers
+// ----------------------------------------------------------------------------------- followers
 
 class FollowerTest : public PositionsTest {
  protected:
@@ -549,8 +557,7 @@ TEST_F(FollowerTest, DeadReplicaIsLeftForTheLeader) {
   EXPECT_EQ(polled->values(), (Strings{"a", "b", "c"}));
 }
 
-// ------------------------------------------------------------------------------- questions and the
-// end
+// ----------------------------------------------------------------------- questions and the end
 
 TEST_F(PositionsTest, OffsetsForTimesBeginningsAndEnds) {
   brokers.at("t").start = 1;

@@ -31,7 +31,7 @@ class ConsumerHost {
     engine_ = std::make_unique<Engine>(net_, client_config, 1);
     net_.attach(*engine_);
     consumer_ = std::make_shared<ConsumerCore>(*engine_, config);
-    consumer_->start(engine_->enter());
+    consumer_->start();
     assign(config.assignment);
   }
   void assign(const std::vector<Assignment>& assignment) {

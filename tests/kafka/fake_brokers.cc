@@ -38,8 +38,7 @@ void FakePartition::add_batch(std::vector<std::byte> bytes, std::int64_t next_of
   end = next_offset;
 }
 
-// --------------------------------------------------------------------------------------- one
-// broker
+// ---------------------------------------------------------------------------------- one broker
 
 class FakeBroker final : public Machine, public Acceptor {
  public:
@@ -476,12 +475,15 @@ void FakeBrokers::changed() {
   for (auto& broker : brokers_) broker->net.wake();
 }
 
-void FakeBrokers::cut_connections(std::int32_t node) {
+void FakeBrokers::set_up(std::int32_t node, bool up) {
   for (auto& broker : brokers_) {
-    if (broker->node != node) continue;
-    broker->net.down();
-    broker->net.up();
+    if (broker->node == node) up ? broker->net.up() : broker->net.down();
   }
+}
+
+void FakeBrokers::cut_connections(std::int32_t node) {
+  set_up(node, false);
+  set_up(node, true);
 }
 
 std::vector<std::string> FakeBrokers::bootstrap() const {

@@ -82,6 +82,7 @@ class FakeBrokers {
   }
   // Answers that wait are looked at again.
   void changed();
+  void set_up(std::int32_t node, bool up);  // a node that is down refuses connections
   void cut_connections(std::int32_t node);
   std::vector<std::string> bootstrap() const;
 

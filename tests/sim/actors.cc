@@ -79,8 +79,7 @@ bool EngineHost::shut_down(KafkaRig& rig) {
   return ended;
 }
 
-// ------------------------------------------------------------------------------------------
-// producing
+// ----------------------------------------------------------------------------------- producing
 
 ProducerActor::Plan ProducerActor::Plan::draw(Rng& rng, Duration period) {
   Plan plan;
@@ -343,8 +342,7 @@ void ProducerActor::close(Duration timeout) {
   }));
 }
 
-// ------------------------------------------------------------------------------------------
-// consuming
+// ----------------------------------------------------------------------------------- consuming
 
 ConsumerActor::Plan ConsumerActor::Plan::draw(Rng& rng) {
   Plan plan;
@@ -408,7 +406,7 @@ ConsumerActor::ConsumerActor(KafkaRig& rig, EngineHost& host, std::string topic,
 
 void ConsumerActor::start() {
   const Now now = host_.engine->enter();
-  core_->start(now);
+  core_->start();
   std::vector<kafka::Assignment> assignment;
   for (int p = 0; p < partitions_; ++p) {
     const bool by_offset = rng_.chance(0.3);
