@@ -61,8 +61,7 @@ void Accumulator::stop() {
   stopped_ = true;
 }
 
-// -------------------------------------------------------------------------------------
-// partitioning
+// -------------------------------------------------------------------------------- partitioning
 
 std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
   const auto count = static_cast<std::int32_t>(topic.partitions.size());
@@ -98,8 +97,7 @@ std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
   return topic.sticky;
 }
 
-// -------------------------------------------------------------------------------------------
-// filling
+// ------------------------------------------------------------------------------------- filling
 
 Batch* Accumulator::make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
                               std::int64_t timestamp_ms, std::error_code& error) {
@@ -204,8 +202,7 @@ void Accumulator::seal(Batch& batch) {
   wake_later();
 }
 
-// -------------------------------------------------------------------------------- topics yet
-// unknown
+// -------------------------------------------------------------------------- topics yet unknown
 
 PendingRecord* Accumulator::append_pending(ProducerTopic& topic, const Record& record,
                                            std::int64_t timestamp_ms, std::error_code& error) {
@@ -335,8 +332,7 @@ std::pair<Time, std::uint64_t> Accumulator::oldest_pending(const ProducerTopic& 
   return {topic.pending.front().since, topic.pending.front().order};
 }
 
-// -------------------------------------------------------------------------------------- for the
-// sender
+// ------------------------------------------------------------------------------ for the sender
 
 void Accumulator::collect_overdue(BatchList& list, std::vector<Batch*>& out) {
   std::lock_guard lock(mutex_);

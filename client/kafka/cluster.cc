@@ -30,8 +30,7 @@ Cluster::Cluster(Engine& engine)
   }
 }
 
-// --------------------------------------------------------------------------------------------
-// topics
+// -------------------------------------------------------------------------------------- topics
 
 Topic& Cluster::want(std::string_view name, Now now) {
   auto found = topics_.find(name);
@@ -88,8 +87,7 @@ void Cluster::on_broker_hint(std::int32_t node_id, const Endpoint& endpoint, Now
   }
 }
 
-// -----------------------------------------------------------------------------------------
-// refreshing
+// ---------------------------------------------------------------------------------- refreshing
 
 void Cluster::refresh(Now now) {
   if (refreshing_) return;  // what comes back is newer than what the caller knows of
@@ -227,8 +225,7 @@ bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, st
   return complete;
 }
 
-// ----------------------------------------------------------------------------------------
-// connections
+// --------------------------------------------------------------------------------- connections
 
 Connection& Cluster::connect(Broker& broker, std::int32_t node_id, Role role) {
   auto& slot = broker.connections[static_cast<std::size_t>(role)];
@@ -314,8 +311,7 @@ void Cluster::close_all(const Failure& why, Now now) {
   }
 }
 
-// ------------------------------------------------------------------------------------------
-// listeners
+// ----------------------------------------------------------------------------------- listeners
 
 void Cluster::add_listener(ClusterListener& listener) { listeners_.push_back(&listener); }
 

@@ -136,8 +136,7 @@ void Connection::throttle(Duration how_long, Now now) {
   }
 }
 
-// ------------------------------------------------------------------------------------- the
-// handshake
+// ------------------------------------------------------------------------------- the handshake
 
 void Connection::on_open(Now now) {
   if (state_ != State::opening) return;
@@ -194,8 +193,7 @@ void Connection::become_ready(Now now) {
   mark();
 }
 
-// ------------------------------------------------------------------------------------------
-// writing
+// ------------------------------------------------------------------------------------- writing
 
 void Connection::dispatch(Now now) {
   while (!queued_.empty() && in_flight_.size() < kMaxPipelined && now.mono >= throttled_until_) {
@@ -327,8 +325,7 @@ Outgoing Connection::take_spare() {
   return spare;
 }
 
-// ------------------------------------------------------------------------------------------
-// reading
+// ------------------------------------------------------------------------------------- reading
 
 std::span<std::byte> Connection::read_space() {
   if (frame_size_ != 0) {
@@ -459,8 +456,7 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
   }
 }
 
-// ------------------------------------------------------------------------------------------
-// endings
+// ------------------------------------------------------------------------------------- endings
 
 std::string Connection::not_kafka(std::uint32_t size) const {
   const auto begins = [&](std::string_view text) {

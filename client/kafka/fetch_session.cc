@@ -69,8 +69,7 @@ void FetchSession::release(std::unique_ptr<FetchSession> session) {
   if (session->busy_) static_cast<void>(session.release());  // deletes itself at its end
 }
 
-// --------------------------------------------------------------------------------- making a
-// request
+// ---------------------------------------------------------------------------- making a request
 
 void FetchSession::begin(std::uint64_t mark) {
   mark_ = mark;

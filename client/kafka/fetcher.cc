@@ -54,8 +54,7 @@ void PartitionSet::assign(std::vector<ConsumerPartitionPtr> partitions) {
   }
 }
 
-// --------------------------------------------------------------------------------------------
-// sending
+// ------------------------------------------------------------------------------------- sending
 
 Fetcher::Fetcher(Engine& engine, std::shared_ptr<const ConsumerConfig> config,
                  std::shared_ptr<FramePool> pool, PartitionSet& partitions, Listener& listener)
@@ -193,8 +192,7 @@ void Fetcher::forget(ConsumerPartition& partition) {
   touch();
 }
 
-// --------------------------------------------------------------------------------------------
-// closing
+// ------------------------------------------------------------------------------------- closing
 
 void Fetcher::close(Now) {
   closing_ = true;
@@ -212,8 +210,7 @@ bool Fetcher::is_idle() const {
                      [](const auto& each) { return !each.second->busy(); });
 }
 
-// --------------------------------------------------------------------------------------------
-// answers
+// ------------------------------------------------------------------------------------- answers
 
 void Fetcher::on_fetch_failed(FetchSession& session, const Failure& why, Now now) {
   touch();

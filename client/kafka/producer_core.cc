@@ -54,8 +54,7 @@ ProducerCore::~ProducerCore() {
   }
 }
 
-// --------------------------------------------------------------------------------------- what
-// comes in
+// ------------------------------------------------------------------------------- what comes in
 
 void ProducerCore::send(ProducerTopic& topic, const Record& record,
                         Completion<Failure, Delivery> done, std::uint64_t id) {
@@ -143,8 +142,7 @@ void ProducerCore::cancel(std::uint64_t id) {
   }
 }
 
-// -----------------------------------------------------------------------------------------------
-// topics
+// -------------------------------------------------------------------------------------- topics
 
 void ProducerCore::on_cluster_changed(Now now) {
   accumulator_.for_each_topic([&](ProducerTopic& topic) { refresh_topic(topic, now); });
@@ -207,8 +205,7 @@ void ProducerCore::expire_pending(Now now) {
   });
 }
 
-// -------------------------------------------------------------------------------------------------
-// steps
+// --------------------------------------------------------------------------------------- steps
 
 void ProducerCore::step(Now now) {
   if (closed_) return;
@@ -334,8 +331,7 @@ void ProducerCore::shut_down(const Failure& why, Now now) {
   engine_.wake();
 }
 
-// ---------------------------------------------------------------------------------------------
-// telling
+// ------------------------------------------------------------------------------------- telling
 
 Observer::Batch ProducerCore::describe(const Batch& batch) const {
   return {batch.queue->topic->name,

@@ -47,8 +47,7 @@ class ScratchSink final : public ChunkSink {
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------- the
-// call
+// ------------------------------------------------------------------------------------ the call
 
 std::int16_t ProduceCall::max_version() const {
   const bool all_ids = std::all_of(batches.begin(), batches.end(), [](const Batch* batch) {
@@ -146,8 +145,7 @@ void ProducerCore::end_call(ProduceCall& call) {
   engine_.wake();
 }
 
-// ----------------------------------------------------------------------------------------------
-// lanes
+// --------------------------------------------------------------------------------------- lanes
 
 Lane& ProducerCore::lane(std::int32_t node_id) {
   auto& slot = lanes_[node_id];
@@ -276,8 +274,7 @@ bool ProducerCore::send_one(Lane& lane, Now now) {
   return true;
 }
 
-// ------------------------------------------------------------------------------------------ final
-// form
+// ---------------------------------------------------------------------------------- final form
 
 void ProducerCore::prepare(Batch& batch) {
   if (std::exchange(batch.prepared, true)) return;
@@ -333,8 +330,7 @@ void ProducerCore::stamp(Batch& batch) {
             batch_crc(batch.buffer.data, batch.records_crc, batch.used - kBatchHeaderSize));
 }
 
-// --------------------------------------------------------------------------------------------
-// answers
+// ------------------------------------------------------------------------------------- answers
 
 void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply,
                                std::int16_t version, Now now) {
@@ -450,8 +446,7 @@ void ProducerCore::on_call_failed(ProduceCall& call, const Failure& why, bool ma
   end_call(call);
 }
 
-// -------------------------------------------------------------------------------------------
-// outcomes
+// ------------------------------------------------------------------------------------ outcomes
 
 void ProducerCore::succeed(Batch& batch, std::int64_t base_offset, std::int64_t log_append_time_ms,
                            Now now) {
@@ -574,8 +569,7 @@ void ProducerCore::split(Batch& batch, const Failure& why, Now now) {
   list(*batch.queue, now);
 }
 
-// ------------------------------------------------------------------------------------------
-// producer id
+// --------------------------------------------------------------------------------- producer id
 
 void ProducerCore::need_new_producer_id() {
   if (!config_.idempotence) return;

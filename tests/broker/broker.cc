@@ -74,8 +74,7 @@ Time KafkaBroker::next_deadline() const {
   return earliest;
 }
 
-// ------------------------------------------------------------------------------------ several as
-// one
+// ------------------------------------------------------------------------------ several as one
 
 void MachineGroup::step(Now now) {
   for (Machine* machine : machines_) machine->step(now);

@@ -255,8 +255,7 @@ TEST(Connection, AWaitingRequestDiesWithItsConnection) {
   EXPECT_EQ(fixture.kafka.next_deadline(), kNever);
 }
 
-// ------------------------------------------------------------------------------------------
-// metadata
+// ------------------------------------------------------------------------------------ metadata
 
 using MetadataTopic = kafka::MetadataRequest::MetadataRequestTopic;
 
@@ -359,8 +358,7 @@ TEST(Metadata, FollowsLeadersAndNodes) {
   EXPECT_EQ(reply->topics[0].partitions[0].leader_id, 1);
 }
 
-// -------------------------------------------------------------------------------------------
-// produce
+// ------------------------------------------------------------------------------------- produce
 
 TEST(Produce, StoresAndAnswers) {
   Fixture fixture;
@@ -477,8 +475,7 @@ TEST(InitProducerId, GivesOutNewIds) {
   EXPECT_EQ(err(one.call(request, 4)->error_code), BrokerErrc::invalid_request);
 }
 
-// -------------------------------------------------------------------------------------------
-// offsets
+// ------------------------------------------------------------------------------------- offsets
 
 TEST(ListOffsets, EndsAndTimes) {
   Fixture fixture(2);

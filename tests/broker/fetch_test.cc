@@ -234,8 +234,7 @@ TEST(FetchFromNodes, FollowersServeNewConsumersAndLeadersAreHinted) {
   EXPECT_EQ(reply->node_endpoints[0].port, fixture.kafka.broker(1).endpoint().port);
 }
 
-// ------------------------------------------------------------------------------------------
-// sessions
+// ------------------------------------------------------------------------------------ sessions
 
 class FetchSessionTest : public FetchTest {
  protected:

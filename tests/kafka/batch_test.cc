@@ -82,7 +82,7 @@ class HandlerListTest : public ::testing::Test {
   template <std::size_t Padding = 8>
   void add(HandlerList& list, std::int32_t index, std::uint64_t id = 0) {
     std::array<char, Padding> padding{};
-    auto handler = [this, index, padding, alive = alive](std::error_code, const Delivery& d) {
+    auto handler = [this, index, padding, kept = alive](std::error_code, const Delivery& d) {
       static_cast<void>(padding);
       called.emplace_back(index, d.offset);
     };
@@ -126,7 +126,7 @@ TEST_F(HandlerListTest, CallsEachOnceInOrder) {
 
 TEST_F(HandlerListTest, OneThatThrowsCountsAsCalled) {
   HandlerList list;
-  auto thrower = [alive = alive](std::error_code, const Delivery&) { throw 1; };
+  auto thrower = [kept = alive](std::error_code, const Delivery&) { throw 1; };
   ASSERT_TRUE(list.reserve(sizeof(thrower), pool));
   list.add(std::move(thrower), 0, 0, 0);
   add(list, 1);

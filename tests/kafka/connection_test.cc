@@ -126,8 +126,7 @@ TEST_F(ConnectionTest, AnswersReachTheirCalls) {
   EXPECT_EQ(peer.sessions.size(), 1U);
 }
 
-// ---------------------------------------------------------------------------------- not a Kafka
-// broker
+// -------------------------------------------------------------------------- not a Kafka broker
 
 TEST_F(ConnectionTest, WrongHostNamesItAndTheStage) {
   Connection nowhere(rig.engine(), 5, {"nohost", 9092}, Role::control);
@@ -239,8 +238,7 @@ TEST_F(ConnectionTest, GarbageAfterTheHandshakeNeitherCrashesNorSpins) {
   }
 }
 
-// -------------------------------------------------------------------------------------------
-// versions
+// ------------------------------------------------------------------------------------ versions
 
 TEST_F(ConnectionTest, OldBrokerIsSpokenToInItsVersion) {
   peer.offered[3] = {0, 5};
@@ -309,8 +307,7 @@ TEST_F(ConnectionTest, HandshakeThatIsRefusedAgainAndAgainEnds) {
   EXPECT_LE(peer.requests, 3);
 }
 
-// -----------------------------------------------------------------------------------------------
-// lies
+// ---------------------------------------------------------------------------------------- lies
 
 TEST_F(ConnectionTest, WrongCorrelationIdEndsTheConnection) {
   ASSERT_FALSE(call().failure);
@@ -426,8 +423,7 @@ TEST_F(ConnectionTest, AnswerToARequestThatIsNotSentYetIsRefused) {
   says(ending.failure, "before it was sent");
 }
 
-// -------------------------------------------------------------------------------------------
-// timeouts
+// ------------------------------------------------------------------------------------ timeouts
 
 TEST_F(ConnectionTest, TimeoutEndsTheConnectionForAllOnIt) {
   rig.client_config.request_timeout = seconds(5);

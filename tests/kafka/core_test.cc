@@ -103,8 +103,7 @@ TEST(Timers, DeadlineDoesNotRunPastTheEnd) {
   EXPECT_EQ(deadline_after(at(5), milliseconds(2)), at(7));
 }
 
-// ----------------------------------------------------------------------------------------
-// completions
+// --------------------------------------------------------------------------------- completions
 
 struct Counted {
   explicit Counted(int& n) : alive(&n) { ++*alive; }
@@ -210,8 +209,7 @@ TEST(Completion, LargeOnesUseTheGivenAllocatorAndGiveItBackBeforeTheCall) {
   EXPECT_EQ(blocks, 0);
 }
 
-// --------------------------------------------------------------------------------------------
-// frames
+// -------------------------------------------------------------------------------------- frames
 
 TEST(Frames, AreCountedAndUsedAgain) {
   FramePool pool(1 << 20);
@@ -261,8 +259,7 @@ TEST(Frames, NoticeComesOnceForEachAsking) {
   EXPECT_EQ(notices, 1);
 }
 
-// --------------------------------------------------------------------------------------------
-// others
+// -------------------------------------------------------------------------------------- others
 
 TEST(Backoff, DoublesWithJitterUpToItsLimit) {
   Random random(1);

@@ -55,8 +55,7 @@ class ProducerFlow : public ::testing::Test {
   std::unique_ptr<TestProducer> producer_;
 };
 
-// -------------------------------------------------------------------------------- topics not known
-// yet
+// ------------------------------------------------------------------------ topics not known yet
 
 TEST_F(ProducerFlow, UnknownTopicTimesOutWithItsNameAndTheBrokersWords) {
   rig.client_config.allow_auto_create_topics = false;
@@ -192,8 +191,7 @@ TEST_F(ProducerFlow, RecreatedTopicIsWrittenTo) {
   EXPECT_EQ(rig.values("t"), numbers(0, 5));
 }
 
-// -------------------------------------------------------------------------------------------
-// memory
+// -------------------------------------------------------------------------------------- memory
 
 TEST_F(ProducerFlow, RecordTooLargeIsRefusedAtOnce) {
   config.batch_bytes = 10'000;
@@ -323,8 +321,7 @@ TEST_F(ProducerFlow, AwaitedSendGivesUpWhenItsTimeIsOver) {
       << producer().of("awaited").error;
 }
 
-// -------------------------------------------------------------------------------------- flush,
-// cancel
+// ------------------------------------------------------------------------------- flush, cancel
 
 TEST_F(ProducerFlow, FlushComesAfterTheHandlersOfWhatWasThere) {
   config.linger = seconds(10);
@@ -431,8 +428,7 @@ TEST_F(ProducerFlow, CancelOfFlushAndSpace) {
   EXPECT_EQ(producer().of("space").error, std::errc::operation_canceled);
 }
 
-// ----------------------------------------------------------------------------------------------
-// close
+// --------------------------------------------------------------------------------------- close
 
 TEST_F(ProducerFlow, CloseDeliversWhatIsThere) {
   config.linger = seconds(10);

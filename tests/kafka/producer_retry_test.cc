@@ -281,8 +281,7 @@ TEST_F(ProducerRetry, SequencesWrapToZero) {
   EXPECT_EQ(rig.requests(kInitProducerIdApi), 0U);
 }
 
-// ------------------------------------------------------------------------------------------
-// leaders
+// ------------------------------------------------------------------------------------- leaders
 
 TEST_F(ProducerTwoBrokers, FollowsTheLeaderByHintAtOnce) {
   warm_up();
@@ -345,8 +344,7 @@ TEST_F(ProducerTwoBrokers, WaitsWhileThereIsNoLeader) {
   EXPECT_EQ(stored(), numbers(0, 4));
 }
 
-// ----------------------------------------------------------------------------------- too large,
-// fatal
+// ---------------------------------------------------------------------------- too large, fatal
 
 TEST_F(ProducerRetry, TooLargeBatchIsSplitUntilItFits) {
   for (const Compression compression : {Compression::none, Compression::gzip}) {
@@ -415,8 +413,7 @@ TEST_F(ProducerRetry, UnknownServerErrorMayHaveBeenWritten) {
   EXPECT_EQ(producer().of("0").error, ClientErrc::maybe_written);
 }
 
-// ---------------------------------------------------------------------------------- delivery
-// timeout
+// ---------------------------------------------------------------------------- delivery timeout
 
 TEST_F(ProducerRetry, UnsentRecordsTimeOutAsNotWritten) {
   config.delivery_timeout = seconds(5);
