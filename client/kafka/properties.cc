@@ -1,0 +1,519 @@
+#include "client/kafka/properties.h"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <charconv>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "client/kafka/endpoint.h"
+
+namespace tern::kafka {
+namespace {
+
+// --- values -------------------------------------------------------------------------------------
+
+// What is wrong with a value: `wants` says what it may be, and is empty when all is well.
+struct Verdict {
+  std::string wants;
+  ClientErrc code = ClientErrc::invalid_config;
+};
+using Apply = Verdict (*)(std::string_view value, Configs& configs);
+
+constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t kMaxMs = std::numeric_limits<std::int64_t>::max() / 1'000'000;
+constexpr std::size_t kMaxText = 0x7fff;  // a string of the protocol
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\f\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
+ClientConfig& part_of(Configs& configs, const ClientConfig*) { return configs.client; }
+ProducerConfig& part_of(Configs& configs, const ProducerConfig*) { return configs.producer; }
+ConsumerConfig& part_of(Configs& configs, const ConsumerConfig*) { return configs.consumer; }
+
+template <class Part, class Field>
+Field& field_of(Configs& configs, Field Part::* member) {
+  return part_of(configs, static_cast<const Part*>(nullptr)).*member;
+}
+
+bool read_number(std::string_view text, std::int64_t least, std::int64_t most, std::int64_t& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size() && out >= least && out <= most;
+}
+
+std::string range(const char* what, std::int64_t least, std::int64_t most) {
+  return std::string(what) + " from " + std::to_string(least) + " to " + std::to_string(most);
+}
+
+template <auto Member, std::int64_t Least, std::int64_t Most = kMaxInt32>
+Verdict milliseconds(std::string_view value, Configs& configs) {
+  std::int64_t number = 0;
+  if (!read_number(value, Least, Most, number)) {
+    return {range("a whole number of milliseconds", Least, Most)};
+  }
+  field_of(configs, Member) = std::chrono::milliseconds(number);
+  return {};
+}
+
+// `Unit` is 1024 for the settings that count in KiB.
+template <auto Member, std::int64_t Least, std::int64_t Most = kMaxInt32, std::int64_t Unit = 1>
+Verdict count(std::string_view value, Configs& configs) {
+  std::int64_t number = 0;
+  if (!read_number(value, Least, Most, number)) {
+    return {range("a whole number", Least, Most)};
+  }
+  auto& field = field_of(configs, Member);
+  field = static_cast<std::remove_reference_t<decltype(field)>>(number * Unit);
+  return {};
+}
+
+template <auto Member>
+Verdict truth(std::string_view value, Configs& configs) {
+  const bool yes = same_word(value, "true") || value == "1";
+  if (!yes && !same_word(value, "false") && value != "0") return {"true or false"};
+  field_of(configs, Member) = yes;
+  return {};
+}
+
+template <auto Member>
+Verdict text(std::string_view value, Configs& configs) {
+  if (value.size() > kMaxText) return {"a text of at most 32767 bytes"};
+  field_of(configs, Member) = std::string(value);
+  return {};
+}
+
+template <auto Member, class Value>
+Verdict one_of(std::string_view value, Configs& configs,
+               std::initializer_list<std::pair<std::string_view, Value>> words, const char* wants) {
+  for (const auto& [word, meaning] : words) {
+    if (!same_word(value, word)) continue;
+    field_of(configs, Member) = meaning;
+    return {};
+  }
+  return {wants};
+}
+
+Verdict servers(std::string_view value, Configs& configs) {
+  const Verdict wrong{"a list of servers, host:port,host:port (port 1 to 65535)"};
+  std::vector<std::string> found;
+  while (!value.empty()) {
+    const std::size_t comma = std::min(value.find(','), value.size());
+    const std::string_view each = trim(value.substr(0, comma));
+    value.remove_prefix(std::min(comma + 1, value.size()));
+    if (each.empty()) continue;
+    Endpoint endpoint;
+    if (!parse_endpoint(each, endpoint)) return wrong;
+    found.emplace_back(each);
+  }
+  if (found.empty()) return wrong;
+  configs.client.bootstrap = std::move(found);
+  return {};
+}
+
+Verdict acks(std::string_view value, Configs& configs) {
+  return one_of<&ProducerConfig::acks, Acks>(
+      value, configs,
+      {{"all", Acks::all}, {"-1", Acks::all}, {"1", Acks::leader}, {"0", Acks::none}},
+      "all (or -1), 1 or 0");
+}
+
+Verdict compression(std::string_view value, Configs& configs) {
+  for (int id = 0; id < kCompressionTypes; ++id) {
+    const auto wanted = static_cast<Compression>(id);
+    if (!same_word(value, name(wanted))) continue;
+    if (wanted != Compression::none && !find_codec(configs.client.codecs, wanted)) {
+      std::string wants = "built into this program; there is none";
+      for (const auto& codec : configs.client.codecs) {
+        if (codec) wants += std::string(", ") + name(codec->id());
+      }
+      return {wants, ClientErrc::codec_missing};
+    }
+    configs.producer.compression = wanted;
+    return {};
+  }
+  return {"none, gzip, snappy, lz4 or zstd"};
+}
+
+Verdict gzip_level(std::string_view value, Configs& configs) {
+  std::int64_t level = 0;
+  if (!read_number(value, -1, 9, level) || level == 0) {
+    return {"a level of gzip, 1 (fast) to 9 (small), or -1 for zlib's own choice"};
+  }
+  Codecs& codecs = configs.client.codecs;
+  std::erase_if(codecs,
+                [](const auto& codec) { return codec && codec->id() == Compression::gzip; });
+  codecs.push_back(gzip(static_cast<int>(level)));
+  return {};
+}
+
+Verdict batch_size(std::string_view value, Configs& configs) {
+  const Verdict verdict = count<&ProducerConfig::batch_bytes, 0, kMaxInt32 / 2>(value, configs);
+  // Java's 0: no batches.
+  configs.producer.batch_bytes = std::max<std::size_t>(configs.producer.batch_bytes, 1);
+  return verdict;
+}
+
+Verdict partitioner(std::string_view value, Configs& configs) {
+  constexpr std::string_view kPackage = "org.apache.kafka.clients.producer.";
+  if (value.starts_with(kPackage)) value.remove_prefix(kPackage.size());
+  const Verdict verdict = one_of<&ProducerConfig::partitioning, Partitioning>(
+      value, configs,
+      {{"murmur2_random", Partitioning::java},
+       {"random", Partitioning::random},
+       {"round_robin", Partitioning::round_robin},
+       {"RoundRobinPartitioner", Partitioning::round_robin}},
+      "murmur2_random (what the Java client does, and the default), random or "
+      "RoundRobinPartitioner; others are a function in ProducerConfig::partitioner");
+  if (verdict.wants.empty()) configs.producer.partitioner = nullptr;
+  return verdict;
+}
+
+Verdict offset_reset(std::string_view value, Configs& configs) {
+  return one_of<&ConsumerConfig::offset_reset, OffsetReset>(value, configs,
+                                                            {{"earliest", OffsetReset::earliest},
+                                                             {"beginning", OffsetReset::earliest},
+                                                             {"smallest", OffsetReset::earliest},
+                                                             {"latest", OffsetReset::latest},
+                                                             {"end", OffsetReset::latest},
+                                                             {"largest", OffsetReset::latest},
+                                                             {"none", OffsetReset::none},
+                                                             {"error", OffsetReset::none}},
+                                                            "earliest, latest or none");
+}
+
+Verdict isolation(std::string_view value, Configs& configs) {
+  return one_of<&ConsumerConfig::isolation, Isolation>(
+      value, configs,
+      {{"read_uncommitted", Isolation::read_uncommitted},
+       {"read_committed", Isolation::read_committed}},
+      "read_uncommitted or read_committed");
+}
+
+// --- names --------------------------------------------------------------------------------------
+
+struct Setting {
+  std::string_view name;
+  Apply apply;
+};
+
+using C = ClientConfig;
+using P = ProducerConfig;
+using R = ConsumerConfig;
+
+// Bounds are those of check(). Synonyms follow the Java client's name.
+constexpr Setting kSettings[] = {
+    {"bootstrap.servers", servers},
+    {"metadata.broker.list", servers},
+    {"client.id", text<&C::client_id>},
+    {"socket.connection.setup.timeout.ms", milliseconds<&C::connect_timeout, 1>},
+    {"request.timeout.ms", milliseconds<&C::request_timeout, 1>},
+    {"socket.timeout.ms", milliseconds<&C::request_timeout, 1>},
+    {"default.api.timeout.ms", milliseconds<&C::operation_timeout, 1>},
+    {"reconnect.backoff.ms", milliseconds<&C::reconnect_backoff, 0>},
+    {"reconnect.backoff.max.ms", milliseconds<&C::reconnect_backoff_max, 0>},
+    {"retry.backoff.ms", milliseconds<&C::retry_backoff, 1>},
+    {"retry.backoff.max.ms", milliseconds<&C::retry_backoff_max, 1>},
+    {"metadata.max.age.ms", milliseconds<&C::metadata_max_age, 1, kMaxMs>},
+    {"topic.metadata.refresh.interval.ms", milliseconds<&C::metadata_max_age, 1, kMaxMs>},
+    {"connections.max.idle.ms", milliseconds<&C::connections_max_idle, 1, kMaxMs>},
+    {"receive.message.max.bytes", count<&C::max_response_bytes, 1024>},
+    {"allow.auto.create.topics", truth<&C::allow_auto_create_topics>},
+
+    {"acks", acks},
+    {"request.required.acks", acks},
+    {"enable.idempotence", truth<&P::idempotence>},
+    {"max.in.flight.requests.per.connection", count<&P::max_in_flight, 1, 1000>},
+    {"max.in.flight", count<&P::max_in_flight, 1, 1000>},
+    {"linger.ms", milliseconds<&P::linger, 0>},
+    {"queue.buffering.max.ms", milliseconds<&P::linger, 0>},
+    {"batch.size", batch_size},
+    {"max.request.size", count<&P::max_request_bytes, 1>},
+    {"message.max.bytes", count<&P::max_request_bytes, 1>},
+    {"buffer.memory", count<&P::buffer_bytes, 131'072, std::int64_t{1} << 40>},
+    {"queue.buffering.max.kbytes", count<&P::buffer_bytes, 128, kMaxInt32, 1024>},
+    {"delivery.timeout.ms", milliseconds<&P::delivery_timeout, 1>},
+    {"message.timeout.ms", milliseconds<&P::delivery_timeout, 1>},
+    {"max.block.ms", milliseconds<&P::metadata_timeout, 1>},
+    {"compression.type", compression},
+    {"compression.codec", compression},
+    {"compression.gzip.level", gzip_level},
+    {"compression.level", gzip_level},
+    {"partitioner.class", partitioner},
+    {"partitioner", partitioner},
+
+    {"auto.offset.reset", offset_reset},
+    {"isolation.level", isolation},
+    {"fetch.min.bytes", count<&R::fetch_min_bytes, 0>},
+    {"fetch.max.bytes", count<&R::fetch_max_bytes, 1>},
+    {"max.partition.fetch.bytes", count<&R::partition_max_bytes, 1>},
+    {"fetch.message.max.bytes", count<&R::partition_max_bytes, 1>},
+    {"fetch.max.wait.ms", milliseconds<&R::fetch_max_wait, 0>},
+    {"fetch.wait.max.ms", milliseconds<&R::fetch_max_wait, 0>},
+    {"max.poll.records", count<&R::max_poll_records, 1>},
+    {"queued.max.messages.kbytes", count<&R::prefetch_bytes, 1, kMaxInt32, 1024>},
+    {"check.crcs", truth<&R::check_crcs>},
+    {"client.rack", text<&R::rack>},
+};
+constexpr std::size_t kSettingCount = std::size(kSettings);
+
+constexpr const char* kNoSecurity =
+    "tern speaks PLAINTEXT only, TLS and SASL are not supported yet";
+constexpr const char* kNoGroups =
+    "consumer groups are not supported by tern yet; say which partitions to read, and from where";
+constexpr const char* kNoTransactions = "transactions are not supported by tern yet";
+constexpr const char* kBytesOnly = "tern takes and gives bytes as they are; leave it out";
+constexpr const char* kNoMetrics =
+    "tern has no metrics of its own, an Observer sees what happens; leave it out";
+constexpr const char* kTriesByTime =
+    "tern tries again until delivery.timeout.ms is over; set that instead";
+constexpr const char* kNotHere = "known to Kafka, but not a setting of tern; leave it out";
+
+// What Kafka's clients know and tern does not do.
+struct Unsupported {
+  std::string_view name;  // with a dot at its end: all that begin so
+  const char* why;
+  std::string_view harmless = {};  // the value that tells tern to do what it does anyway
+};
+constexpr Unsupported kUnsupported[] = {
+    {"security.protocol", kNoSecurity, "plaintext"},
+    {"security.providers", kNoSecurity},
+    {"sasl.", kNoSecurity},
+    {"ssl.", kNoSecurity},
+    {"enable.sasl.oauthbearer.unsecure.jwt", kNoSecurity},
+    {"enable.ssl.certificate.verification", kNoSecurity},
+    {"enable.auto.commit", kNoGroups, "false"},
+    {"auto.commit.enable", kNoGroups, "false"},
+    {"auto.commit.interval.ms", kNoGroups},
+    {"enable.auto.offset.store", kNoGroups, "false"},
+    {"group.", kNoGroups},
+    {"session.timeout.ms", kNoGroups},
+    {"heartbeat.interval.ms", kNoGroups},
+    {"max.poll.interval.ms", kNoGroups},
+    {"rebalance.timeout.ms", kNoGroups},
+    {"partition.assignment.strategy", kNoGroups},
+    {"coordinator.query.interval.ms", kNoGroups},
+    {"offset.store.", kNoGroups},
+    {"share.", kNoGroups},
+    {"transactional.id", kNoTransactions},
+    {"transaction.", kNoTransactions},
+    {"key.serializer", kBytesOnly, "org.apache.kafka.common.serialization.ByteArraySerializer"},
+    {"value.serializer", kBytesOnly, "org.apache.kafka.common.serialization.ByteArraySerializer"},
+    {"key.deserializer", kBytesOnly, "org.apache.kafka.common.serialization.ByteArrayDeserializer"},
+    {"value.deserializer", kBytesOnly,
+     "org.apache.kafka.common.serialization.ByteArrayDeserializer"},
+    {"retries", kTriesByTime, "2147483647"},
+    {"message.send.max.retries", kTriesByTime, "2147483647"},
+    {"metric.", kNoMetrics},
+    {"metrics.", kNoMetrics},
+    {"enable.metrics.push", kNoMetrics, "false"},
+    {"statistics.interval.ms", kNoMetrics, "0"},
+    {"compression.lz4.level", "tern has no lz4 yet, only gzip"},
+    {"compression.zstd.level", "tern has no zstd yet, only gzip"},
+    {"api.version.", "tern asks every broker for its versions by itself; leave it out"},
+    {"broker.version.fallback", "tern asks every broker for its versions by itself; leave it out"},
+    {"batch.num.messages", "tern bounds batches by batch.size, in bytes; set that instead"},
+    {"queue.buffering.max.messages", "tern bounds its buffer by buffer.memory; set that instead"},
+    {"queued.min.messages", "tern bounds what it fetches by queued.max.messages.kbytes"},
+    {"socket.send.buffer.bytes", "tern leaves socket buffers to the system; leave it out"},
+    {"socket.receive.buffer.bytes", "tern leaves socket buffers to the system; leave it out"},
+    {"send.buffer.bytes", "tern leaves socket buffers to the system; leave it out"},
+    {"receive.buffer.bytes", "tern leaves socket buffers to the system; leave it out"},
+    {"bootstrap.controllers", kNotHere},
+    {"bootstrap.resolve.timeout.ms", kNotHere},
+    {"broker.address.family", kNotHere, "any"},
+    {"broker.address.ttl", kNotHere},
+    {"buffer.memory.allocation.strategy", kNotHere},
+    {"builtin.features", kNotHere},
+    {"client.dns.lookup", kNotHere, "use_all_dns_ips"},
+    {"config.providers", kNotHere},
+    {"debug", kNotHere},
+    {"delivery.report.only.error", kNotHere},
+    {"enable.gapless.guarantee", kNotHere, "false"},
+    {"enable.partition.eof", kNotHere},
+    {"enable.random.seed", kNotHere},
+    {"exclude.internal.topics", kNotHere},
+    {"fetch.error.backoff.ms", "tern waits by retry.backoff.ms; set that instead"},
+    {"interceptor.classes", kNotHere},
+    {"log.", kNotHere},
+    {"log_level", kNotHere},
+    {"message.copy.max.bytes", kNotHere},
+    {"metadata.cluster.check.enable", kNotHere},
+    {"metadata.max.idle.ms", kNotHere},
+    {"metadata.recovery.", kNotHere},
+    {"partitioner.", kNotHere},
+    {"plugin.library.paths", kNotHere},
+    {"queue.buffering.backpressure.threshold", kNotHere},
+    {"queuing.strategy", kNotHere},
+    {"reconnect.backoff.jitter.ms", "tern waits by reconnect.backoff.ms; set that instead"},
+    {"socket.connection.setup.timeout.max.ms", kNotHere},
+    {"socket.keepalive.enable", kNotHere},
+    {"socket.max.fails", kNotHere},
+    {"socket.nagle.disable", kNotHere, "true"},
+    {"sticky.partitioning.linger.ms", kNotHere},
+    {"topic.blacklist", kNotHere},
+    {"topic.metadata.", kNotHere},
+};
+
+// Settings of a topic may be written with "topic." before them, as for kcat.
+std::size_t find_setting(std::string_view name) {
+  constexpr std::string_view kTopic = "topic.";
+  const auto find = [](std::string_view wanted) {
+    const auto* at = std::find_if(std::begin(kSettings), std::end(kSettings),
+                                  [&](const Setting& each) { return each.name == wanted; });
+    return static_cast<std::size_t>(at - kSettings);
+  };
+  const std::size_t found = find(name);
+  if (found != kSettingCount || !name.starts_with(kTopic)) return found;
+  return find(name.substr(kTopic.size()));
+}
+
+const Unsupported* find_unsupported(std::string_view name) {
+  for (const Unsupported& each : kUnsupported) {
+    if (each.name.ends_with('.') ? name.starts_with(each.name) : name == each.name) return &each;
+  }
+  return nullptr;
+}
+
+// How many letters have to be added, left out, changed or swapped with their neighbour.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  constexpr std::size_t kLongest = 64;
+  a = a.substr(0, kLongest);
+  b = b.substr(0, kLongest);
+  std::array<std::array<std::size_t, kLongest + 1>, 3> rows{};
+  for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    auto& row = rows[i % 3];
+    const auto& above = rows[(i + 2) % 3];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (same ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], rows[(i + 1) % 3][j - 2] + 1);
+      }
+    }
+  }
+  return rows[a.size() % 3][b.size()];
+}
+
+std::string_view nearest_name(std::string_view name) {
+  std::string_view nearest;
+  std::size_t least = SIZE_MAX;
+  for (const Setting& each : kSettings) {
+    const std::size_t distance = edit_distance(name, each.name);
+    if (distance < least) nearest = each.name;
+    least = std::min(distance, least);
+  }
+  return nearest;
+}
+
+// --- errors -------------------------------------------------------------------------------------
+
+// What somebody gave, fit for one line of a terminal.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kShown = 80;
+  std::string out = "\"";
+  for (const char c : text.substr(0, kShown)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += byte < 0x20 || byte == 0x7f ? '?' : c;
+  }
+  return out + (text.size() > kShown ? "...\"" : "\"");
+}
+
+Failure wrong(const Property& property, ClientErrc code, const std::string& what) {
+  const std::string line =
+      property.line > 0 ? "line " + std::to_string(property.line) + ": " : std::string();
+  return Failure(make_error_code(code), line + what);
+}
+
+// --- all of it ----------------------------------------------------------------------------------
+
+class Given {
+ public:
+  void add(std::size_t setting) { given_.set(setting); }
+  bool operator()(std::string_view name) const { return given_.test(find_setting(name)); }
+  bool operator()(std::string_view name, std::string_view synonym) const {
+    return (*this)(name) || (*this)(synonym);
+  }
+
+ private:
+  std::bitset<kSettingCount> given_;
+};
+
+// What follows from what was given, as in the Java client.
+void adjust(const Given& given, Configs& configs) {
+  ProducerConfig& producer = configs.producer;
+  if (!given("enable.idempotence")) {
+    const bool fewer_acks = given("acks", "request.required.acks") && producer.acks != Acks::all;
+    const bool more_in_flight = given("max.in.flight.requests.per.connection", "max.in.flight") &&
+                                producer.max_in_flight > 5;
+    if (fewer_acks || more_in_flight) producer.idempotence = false;
+  }
+  if (!given("batch.size")) {
+    if (given("max.request.size", "message.max.bytes")) {
+      producer.batch_bytes = std::min(producer.batch_bytes, producer.max_request_bytes);
+    }
+    if (given("buffer.memory", "queue.buffering.max.kbytes")) {
+      producer.batch_bytes = std::min(producer.batch_bytes, producer.buffer_bytes / 4);
+    }
+  }
+  ClientConfig& client = configs.client;
+  if (given("reconnect.backoff.ms") && !given("reconnect.backoff.max.ms")) {
+    client.reconnect_backoff_max = std::max(client.reconnect_backoff_max, client.reconnect_backoff);
+  }
+  if (given("retry.backoff.ms") && !given("retry.backoff.max.ms")) {
+    client.retry_backoff_max = std::max(client.retry_backoff_max, client.retry_backoff);
+  }
+}
+
+}  // namespace
+
+Failure apply_properties(std::span<const Property> properties, Configs& out) {
+  Configs configs = out;
+  Given given;
+  for (const Property& property : properties) {
+    const std::string_view value = trim(property.value);
+    const std::size_t index = find_setting(property.name);
+    if (index != kSettingCount) {
+      const Verdict verdict = kSettings[index].apply(value, configs);
+      if (!verdict.wants.empty()) {
+        return wrong(property, verdict.code,
+                     property.name + ": " + quoted(value) + " is not " + verdict.wants);
+      }
+      given.add(index);
+    } else if (const Unsupported* unsupported = find_unsupported(property.name)) {
+      if (unsupported->harmless.empty() || !same_word(value, unsupported->harmless)) {
+        return wrong(property, ClientErrc::invalid_config,
+                     quoted(property.name) + ": " + unsupported->why);
+      }
+    } else {
+      return wrong(property, ClientErrc::invalid_config,
+                   "there is no setting " + quoted(property.name) + "; the nearest is \"" +
+                       std::string(nearest_name(property.name)) + "\"");
+    }
+  }
+  adjust(given, configs);
+  out = std::move(configs);
+  return {};
+}
+
+Failure parse_properties(std::string_view text, Configs& out) {
+  std::vector<Property> properties;
+  if (Failure failure = read_properties(text, properties)) return failure;
+  return apply_properties(properties, out);
+}
+
+}  // namespace tern::kafka
