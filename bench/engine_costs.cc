@@ -2,8 +2,9 @@
 //
 //   engine_costs --scenario NAME --records N [--warm N]
 //
-// Prints, as one JSON line: the records worked on, the allocations made for those behind the first
-// --warm ones, and the way CRC-32C is computed here, on which the number of instructions depends.
+// Prints, as one JSON line: the records worked on behind the first --warm ones, the allocations and
+// the reads and writes of the network made for those, and the way CRC-32C is computed here, on
+// which the number of instructions depends.
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -33,16 +34,21 @@ int main(int argc, char** argv) {
   }
   if (warm > 0) scenario->run(warm);
   const std::int64_t before = allocations().made;
+  const std::int64_t calls_before = scenario->network_calls();
   const std::int64_t done = records > 0 ? scenario->run(records) : 0;
   const std::int64_t made = allocations().made - before;
+  const std::int64_t calls = scenario->network_calls() - calls_before;
   const char* crc = "none";
   for (const auto& variant : tern::wire::internal::crc32c_variants()) {
     if (!variant.usable) continue;
     crc = variant.name;
     break;
   }
-  std::printf("{\"scenario\":\"%s\",\"records\":%lld,\"allocations\":%lld,\"crc32c\":\"%s\"}\n",
-              name.c_str(), static_cast<long long>(done), static_cast<long long>(made), crc);
+  std::printf(
+      "{\"scenario\":\"%s\",\"records\":%lld,\"allocations\":%lld,\"network_calls\":%lld,"
+      "\"crc32c\":\"%s\"}\n",
+      name.c_str(), static_cast<long long>(done), static_cast<long long>(made),
+      static_cast<long long>(calls), crc);
   std::fflush(stdout);
   std::_Exit(0);
 }

@@ -60,6 +60,8 @@ class NullNetwork final : public Network {
   void hold_answers(bool hold) { held_ = hold; }
 
   std::int64_t produced_records() const { return produced_records_; }
+  // Gathered writes taken and reads given: with sockets each would be a system call.
+  std::int64_t calls() const { return calls_; }
 
   // Network
   LinkId open(const Endpoint& endpoint, Link& link) override;
@@ -90,6 +92,7 @@ class NullNetwork final : public Network {
   bool woken_ = false;
   bool held_ = false;
   std::int64_t produced_records_ = 0;
+  std::int64_t calls_ = 0;
   std::uint32_t generation_ = 0;
   std::vector<std::unique_ptr<Peer>> peers_;
   std::string one_batch_;

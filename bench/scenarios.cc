@@ -42,6 +42,8 @@ class Produce final : public Scenario {
     std::size_t size = 100;
     std::int32_t partitions = 1;
     bool handler = false;
+    // How long 1,000 records take on the clock that linger goes by: what 5 ms of linger collect.
+    Duration chunk_time = std::chrono::microseconds(500);
   };
   explicit Produce(const Options& options)
       : options_(options),
@@ -70,7 +72,7 @@ class Produce final : public Scenario {
         if (!send()) fail("no room after room was promised");
       }
       if (i % kChunk == kChunk - 1) {
-        net_.advance(kChunkTime);
+        net_.advance(options_.chunk_time);
         net_.settle();
       }
     }
@@ -79,11 +81,10 @@ class Produce final : public Scenario {
     if (options_.handler && told_ - told_before != records) fail("not every handler was called");
     return records;
   }
+  std::int64_t network_calls() const override { return net_.calls(); }
 
  private:
   static constexpr std::int64_t kChunk = 1000;
-  // About what a producer in a hurry takes for them, so that linger collects about as much.
-  static constexpr Duration kChunkTime = std::chrono::microseconds(500);
 
   bool send() {
     Record record;
@@ -168,6 +169,7 @@ class Consume final : public Scenario {
     if (sum_ == 0) fail("nothing was read");
     return seen;
   }
+  std::int64_t network_calls() const override { return net_.calls(); }
 
  private:
   static ConsumerConfig config() {
@@ -260,6 +262,11 @@ const std::vector<NamedScenario>& scenarios() {
        [] { return Made(new Produce({.handler = true})); }},
       {"produce-100-p100", "produce 100 B, a random one of 100 partitions each",
        [] { return Made(new Produce({.partitions = 100})); }},
+      {"produce-100-p10000", "produce 100 B, a random one of 10,000 partitions each",
+       [] {
+         return Made(
+             new Produce({.partitions = 10'000, .chunk_time = std::chrono::microseconds(100)}));
+       }},
       {"consume-100", "consume 100 B, 1,000-record batches", [] { return Made(new Consume(100)); }},
       {"encode-batch", "build a batch of 1,000 records of 100 B",
        [] { return Made(new EncodeBatch()); }},

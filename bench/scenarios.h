@@ -16,6 +16,8 @@ class Scenario {
   virtual ~Scenario() = default;
   // Works on at least this many records to their end (delivered, handed out); returns how many.
   virtual std::int64_t run(std::int64_t records) = 0;
+  // Reads and writes so far that would be system calls.
+  virtual std::int64_t network_calls() const { return 0; }
 };
 
 struct NamedScenario {
