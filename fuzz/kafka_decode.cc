@@ -1,10 +1,13 @@
 // Frames of any Kafka API and version, headers included: what is decoded encodes to bytes that
-// decode to the same message, and memory stays within what the input may cost.
+// decode to the same message, whatever is cut off makes it an error, and memory stays within what
+// the input may cost.
 //
 // Input: 0 and a request frame, or 1, key, version and a response frame (both without the size).
 
+#include <algorithm>
 #include <vector>
 
+#include "fuzz/memory.h"
 #include "fuzz/target.h"
 #include "protocol/kafka/messages/all.h"
 
@@ -13,72 +16,139 @@ namespace {
 
 using fuzz::require;
 
+constexpr wire::Errc kErrors[] = {
+    wire::Errc::end_of_input, wire::Errc::bad_length, wire::Errc::bad_count,
+    wire::Errc::bad_varint,   wire::Errc::bad_tag,    wire::Errc::null_not_allowed,
+};
+
 template <class M>
-std::vector<std::byte> encode_again(const M& message, std::int16_t version) {
+std::string title(std::int16_t version) {
+  return std::string(M::api.name) + (is_request<M> ? " request v" : " response v") +
+         std::to_string(version);
+}
+
+std::string title(wire::Errc code) { return "error: " + wire::make_error_code(code).message(); }
+
+// The header and the body of one frame.
+template <class M>
+struct Decoded {
+  wire::Reader reader;
+  wire::Arena arena{std::size_t{1} << 40};  // so that only the decoder itself holds back
+  RequestHeader header;
+  M message;
+  bool ok = false;
+
+  Decoded(std::span<const std::byte> frame, std::int16_t version) : reader(frame) {
+    std::int32_t correlation_id = 0;
+    if constexpr (is_request<M>) {
+      ok = decode_request_header(reader, header);
+    } else {
+      ok = decode_response_header(reader, M::api.key, version, correlation_id);
+      header.correlation_id = correlation_id;
+    }
+    ok = ok && decode(reader, version, arena, message);
+    require(ok == reader.ok(), "decode() says what the reader says");
+  }
+};
+
+// Empty if it cannot be encoded again.
+template <class M>
+std::vector<std::byte> encode_again(const RequestHeader& header, const M& message,
+                                    std::int16_t version) {
   const auto size = encoded_size(message, version);
   if (!size) {
-    // Strings above 32,767 bytes can be read where lengths are compact, but are not written.
+    // Records fields and the like may hold more than an int32 in all; nothing else is refused.
     require(size.error() == wire::Errc::too_large, "what was decoded can be encoded");
     return {};
   }
-  std::vector<std::byte> bytes(size->total);
+  const std::size_t head =
+      is_request<M> ? request_header_size(header) : response_header_size(M::api.key, version);
+  std::vector<std::byte> bytes(head + size->total);
   wire::Writer writer(bytes);
+  if constexpr (is_request<M>) {
+    encode_request_header(header, writer);
+  } else {
+    encode_response_header(M::api.key, version, header.correlation_id, writer);
+  }
+  require(writer.position() == head, "the size of a header is exact");
   encode(message, version, writer);
-  require(writer.position() == size->total, "encoded_size() is exact");
+  require(writer.position() == bytes.size(), "encoded_size() is exact");
   return bytes;
 }
 
+// All prefixes of a short frame, and a sample of those of a long one.
 template <class M>
-void run(wire::Reader& reader, std::int16_t version, std::size_t input_bytes) {
-  wire::Arena arena(std::size_t{1} << 40);
-  M message;
-  const bool ok = decode(reader, version, arena, message);
-  require(arena.reserved_bytes() <= wire::Arena::limit_for(input_bytes), "memory is bounded");
-  require(ok == reader.ok(), "decode() says what the reader says");
-  if (!ok) return;
-  require(!print(message, version).empty(), "every message can be printed");
-  const std::vector<std::byte> bytes = encode_again(message, version);
+void require_prefixes_fail(std::span<const std::byte> frame, std::int16_t version) {
+  constexpr std::size_t kSample = 64;
+  const std::size_t step = std::max<std::size_t>(1, frame.size() / kSample);
+  for (std::size_t n = frame.size() % step; n < frame.size(); n += step) {
+    const std::vector<std::byte> prefix(frame.begin(),
+                                        frame.begin() + static_cast<std::ptrdiff_t>(n));
+    require(!Decoded<M>(prefix, version).ok, "no part of a message is a message");
+  }
+}
+
+template <class M>
+void run(std::span<const std::byte> frame, std::int16_t version) {
+  const fuzz::MemoryScope memory;
+  const Decoded<M> first(frame, version);
+  require(memory.peak() <= wire::Arena::limit_for(frame.size()), "memory is bounded");
+  if (!first.ok) {
+    require(first.reader.error().offset <= frame.size(), "an error is inside the input");
+    if (fuzz::milestones_wanted()) fuzz::reached(title(first.reader.error().code));
+    return;
+  }
+  require(!print(first.message, version).empty(), "every message can be printed");
+  require_prefixes_fail<M>(frame.first(first.reader.position()), version);
+
+  const std::vector<std::byte> bytes = encode_again(first.header, first.message, version);
   if (bytes.empty()) return;
-  wire::Reader again(bytes);
-  wire::Arena arena_again(wire::Arena::limit_for(bytes.size()));
-  M same;
-  require(decode(again, version, arena_again, same), "what was encoded can be decoded");
-  require(again.remaining() == 0, "decode() reads all that encode() wrote");
-  require(message == same, "a message stays the same");
+  const Decoded<M> second(bytes, version);
+  require(second.ok, "what was encoded can be decoded");
+  require(second.reader.remaining() == 0, "decode() reads all that encode() wrote");
+  require(first.header == second.header, "a header stays the same");
+  require(first.message == second.message, "a message stays the same");
+  require(encode_again(second.header, second.message, version) == bytes,
+          "there is one way to encode a message");
+  if (fuzz::milestones_wanted() && first.reader.remaining() == 0) {
+    fuzz::reached(title<M>(version));
+  }
 }
 
-void run_any(std::int16_t key, std::int16_t version, Direction direction, wire::Reader& reader,
-             std::size_t input_bytes) {
+void run_any(std::int16_t key, std::int16_t version, Direction direction,
+             std::span<const std::byte> frame) {
   with_message(key, direction, [&]<class M>() {
-    if (M::api.versions.contains(version)) run<M>(reader, version, input_bytes);
+    if (M::api.versions.contains(version)) run<M>(frame, version);
   });
-}
-
-void run_request(std::span<const std::byte> frame) {
-  wire::Reader reader(frame);
-  RequestHeader header;
-  if (!decode_request_header(reader, header)) return;
-  run_any(header.api_key, header.api_version, Direction::request, reader, frame.size());
-}
-
-void run_response(std::int16_t key, std::int16_t version, std::span<const std::byte> frame) {
-  wire::Reader reader(frame);
-  std::int32_t correlation_id = 0;
-  if (!decode_response_header(reader, key, version, correlation_id)) return;
-  run_any(key, version, Direction::response, reader, frame.size());
 }
 
 }  // namespace
 }  // namespace tern::kafka
 
+std::vector<std::string> tern::fuzz::milestones() {
+  std::vector<std::string> all;
+  kafka::AllMessages::for_each([&]<class M>() {
+    for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
+      all.push_back(kafka::title<M>(v));
+    }
+  });
+  for (const wire::Errc code : kafka::kErrors) all.push_back(kafka::title(code));
+  return all;
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace tern::kafka;
   tern::fuzz::Input input(data, size);
   if (input.u8() % 2 == 0) {
-    tern::kafka::run_request(input.rest());
+    tern::wire::Reader reader(input.rest());
+    RequestHeader header;
+    if (decode_request_header(reader, header)) {
+      run_any(header.api_key, header.api_version, Direction::request, input.rest());
+    }
   } else {
     const std::int16_t key = input.u8();
     const std::int16_t version = input.u8();
-    tern::kafka::run_response(key, version, input.rest());
+    run_any(key, version, Direction::response, input.rest());
   }
   return 0;
 }

@@ -42,6 +42,7 @@ void read(std::span<const std::byte> in) {
   U value = 0;
   const std::byte* end = read_uvarint(in.data(), in.data() + in.size(), value);
   require((end != nullptr) == slow.has_value(), "both read a number, or none");
+  fuzz::reached(slow ? "a number" : "no number");
   if (!slow) return;
   require(value == slow->value, "both read the same number");
   require(end == in.data() + slow->size, "both read as many bytes");
@@ -69,10 +70,15 @@ void sum(std::span<const std::byte> in, std::size_t cut) {
   const std::uint32_t joined = crc32c_combine(crc32c(0, head.data(), head.size()),
                                               crc32c(0, tail.data(), tail.size()), tail.size());
   require(joined == whole, "sums taken apart join to the same");
+  if (!head.empty() && !tail.empty()) fuzz::reached("a sum in two pieces");
 }
 
 }  // namespace
 }  // namespace tern::wire
+
+std::vector<std::string> tern::fuzz::milestones() {
+  return {"a number", "no number", "a sum in two pieces"};
+}
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   tern::fuzz::Input input(data, size);

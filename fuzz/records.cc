@@ -1,69 +1,36 @@
-// The records of a Fetch response, whatever a broker sends: batches, compressed or not, and message
-// sets of old. Checksums are not looked at, so that the fuzzer gets behind them.
+// The records of a Fetch response, whatever a broker sends: our reader and the slowest one there is
+// see the same records, and what is cut off takes nothing away from what comes before.
+//
+// Input: where to cut (1 byte, in 255ths), then a records field. Checksums are mended.
 
-#include "protocol/kafka/records.h"
+#include <vector>
 
+#include "fuzz/slow_records.h"
 #include "fuzz/target.h"
-#include "protocol/kafka/gzip.h"
 
-namespace tern::kafka {
-namespace {
-
-using fuzz::require;
-
-constexpr std::size_t kMaxUnpacked = std::size_t{1} << 20;
-
-// Reads every byte of a view, so that one that reaches too far is noticed.
-std::uint64_t touch(const wire::Bytes& bytes) {
-  std::uint64_t sum = 0;
-  for (const char c : bytes.view()) sum = sum * 31 + static_cast<unsigned char>(c);
-  return sum;
+std::vector<std::string> tern::fuzz::milestones() {
+  return {"magic 2",         "magic 2 in gzip", "headers", "a control record",
+          "a batch cut off", "an error",        "magic 0", "a batch that cannot be opened"};
 }
-
-std::uint64_t walk(const RecordBlock& block) {
-  std::uint64_t sum = 0;
-  std::int32_t count = 0;
-  for (const RecordView& record : block) {
-    ++count;
-    sum += touch(record.key) + touch(record.value);
-    std::size_t headers = 0;
-    for (const Header& header : record.headers) {
-      sum += touch(wire::Bytes(header.key.view())) + touch(header.value);
-      ++headers;
-    }
-    require(headers == record.headers.size(), "a record has as many headers as it says");
-    (void)parse_control(record);
-  }
-  require(count == block.count, "a block has as many records as it says");
-  return sum;
-}
-
-std::uint64_t run(std::span<const std::byte> records) {
-  std::uint64_t sum = 0;
-  Decompressors decompressors(Codecs{gzip()});
-  BatchIterator batches(records, {.check_crc = false});
-  BatchView batch;
-  while (batches.next(batch)) {
-    require(batch.whole.size() >= batch.payload.size(), "a payload is part of its batch");
-    VectorFrameSink sink;
-    RecordBlock block;
-    RecordsError error;
-    if (open_batch(batch, decompressors, sink, kMaxUnpacked, block, error)) {
-      sum += walk(block);
-    } else {
-      require(static_cast<bool>(error), "what fails says why");
-      require(!error.message().empty(), "an error has words");
-    }
-  }
-  require(batches.position() <= records.size(), "nothing is read beyond the end");
-  return sum;
-}
-
-}  // namespace
-}  // namespace tern::kafka
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static volatile std::uint64_t kept = 0;  // so that no read is optimised away
-  kept = kept + tern::kafka::run(std::as_bytes(std::span(data, size)));
+  using namespace tern::fuzz;
+  Input input(data, size);
+  const std::size_t where = input.u8();
+  std::vector<std::byte> records(input.rest().begin(), input.rest().end());
+  read_fast(records, true);  // checksums as they are, mostly wrong
+  mend_checksums(records);
+  records.shrink_to_fit();
+  const SlowResult fast = read_fast(records, true);
+  require(fast == read_slowly(records), "both readers see the same");
+  require(fast == read_fast(records, false), "checksums that are right change nothing");
+
+  const std::vector<std::byte> start(
+      records.begin(), records.begin() + static_cast<std::ptrdiff_t>(records.size() * where / 255));
+  const SlowResult part = read_fast(start, false);
+  require(part.records.size() <= fast.records.size(), "a part has no more than the whole");
+  for (std::size_t i = 0; i < part.records.size(); ++i) {
+    require(part.records[i] == fast.records[i], "a part has what the whole has");
+  }
   return 0;
 }

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""The committed corpora: fuzz/corpus/TARGET.txt, one input a line, as its name and its bytes in hex.
+
+  corpus.py seeds PROGRAM              write anew what names say: golden_* comes from tests/golden (bytes
+                                       of real brokers and clients), seed_* from PROGRAM (//fuzz:seeds)
+  corpus.py unpack TARGET FOLDER       each input as a file, for libFuzzer
+  corpus.py add TARGET NAME FILE       an input that broke something; NAME says what
+  corpus.py merge TARGET FUZZER FOLDER write anew the auto_* lines: what FUZZER (TARGET_fuzz) needs of
+                                       FOLDER to get further than the other lines do
+  corpus.py sizes                      how many inputs and bytes there are
+"""
+
+import gzip
+import hashlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+GOLDEN = HERE.parent / "tests" / "golden"
+LONGEST_AUTO = 1024
+
+
+def read(target):
+    path = HERE / "corpus" / f"{target}.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return {name: bytes.fromhex("".join(rest)) for name, *rest in (line.split(" ") for line in lines)}
+
+
+def write(target, inputs):
+    """In order of name; of two with the same bytes the one whose name comes first stays."""
+    lines, seen = [], set()
+    for name, data in sorted(inputs.items(), key=lambda item: (item[0].startswith("auto_"), item[0])):
+        if data not in seen:
+            seen.add(data)
+            lines.append(f"{name} {data.hex()}".rstrip() + "\n")
+    (HERE / "corpus").mkdir(exist_ok=True)
+    (HERE / "corpus" / f"{target}.txt").write_text("".join(lines))
+
+
+def golden_frames():
+    """The oldest and the newest version of each API and direction that a broker or client sent."""
+    seen = {}
+    for path in sorted((GOLDEN / "frames").glob("*.txt")):
+        lines = path.read_text().splitlines()
+        for head, body in zip(lines, lines[1:]):
+            if not head.startswith("frame "):
+                continue
+            _, _, api, version, direction = head.split()[:5]
+            frame = bytes.fromhex(body)
+            if len(frame) <= 1024:
+                seen.setdefault((api, direction), {}).setdefault(int(version), frame)
+    keys = {api: next(iter(frames.values()))[1] for (api, way), frames in seen.items() if way == "request"}
+    for (api, direction), versions in seen.items():
+        for version in {min(versions), max(versions)}:
+            prefix = bytes([0]) if direction == "request" else bytes([1, keys[api], version])
+            yield "kafka_decode", f"{api}_{direction}_{version}", prefix + versions[version]
+
+
+def golden_records():
+    for path in sorted((GOLDEN / "records").glob("*.hex")):
+        lines = path.read_text().splitlines()
+        data = bytes.fromhex("".join(line[4:] for line in lines if line.startswith("hex ")))
+        if data and len(data) <= 2048:
+            if "_v0_" in path.stem or "_v1_" in path.stem:
+                yield "legacy", path.stem, bytes([0]) + data
+            else:
+                yield "records", path.stem, bytes([128]) + data
+
+
+def golden_gzip():
+    """Written by Python's gzip; with a file name and a comment, as some writers leave them."""
+    text = b"tern tern tern sterna paradisaea " * 8
+    packed = gzip.compress(text, mtime=0)
+    yield "gzip", "packed", bytes([0]) + packed
+    yield "gzip", "two_members", bytes([0]) + packed * 2
+    named = packed[:3] + bytes([0x18]) + packed[4:10] + b"name\0comment\0" + packed[10:]
+    yield "gzip", "named", bytes([0]) + named
+
+
+def seeds(program):
+    made = {}
+    for target, name, data in [*golden_frames(), *golden_records(), *golden_gzip()]:
+        made.setdefault(target, {})[f"golden_{name}"] = data
+    for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():
+        target, name, *rest = line.split(" ")
+        made.setdefault(target, {})[f"seed_{name}"] = bytes.fromhex("".join(rest))
+    for target, inputs in made.items():
+        kept = {n: d for n, d in read(target).items() if not n.startswith(("golden_", "seed_"))}
+        write(target, {**kept, **inputs})
+
+
+def unpack(target, folder):
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in read(target).items():
+        (folder / name).write_bytes(data)
+
+
+def merge(target, fuzzer, folder):
+    named = {n: d for n, d in read(target).items() if not n.startswith("auto_")}
+    with tempfile.TemporaryDirectory() as merged, tempfile.TemporaryDirectory() as found:
+        for name, data in named.items():
+            (pathlib.Path(merged) / name).write_bytes(data)
+        unpack(target, found)
+        for path in pathlib.Path(folder).iterdir():
+            data = path.read_bytes()
+            if len(data) <= LONGEST_AUTO:
+                (pathlib.Path(found) / hashlib.sha1(data).hexdigest()).write_bytes(data)
+        subprocess.run([fuzzer, "-merge=1", merged, found], check=True, stderr=subprocess.DEVNULL)
+        for path in pathlib.Path(merged).iterdir():
+            if path.name not in named:
+                data = path.read_bytes()
+                named[f"auto_{hashlib.sha1(data).hexdigest()[:10]}"] = data
+    write(target, named)
+
+
+def sizes():
+    for path in sorted((HERE / "corpus").glob("*.txt")):
+        inputs = read(path.stem).values()
+        print(f"{path.stem}: {len(inputs)} inputs, {sum(map(len, inputs))} bytes")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["seeds", program]:
+            seeds(program)
+        case ["unpack", target, folder]:
+            unpack(target, folder)
+        case ["add", target, name, file]:
+            write(target, {**read(target), name: pathlib.Path(file).read_bytes()})
+        case ["merge", target, fuzzer, folder]:
+            merge(target, fuzzer, folder)
+        case ["sizes"]:
+            sizes()
+        case _:
+            sys.exit(__doc__)

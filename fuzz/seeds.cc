@@ -1,0 +1,260 @@
+#include "fuzz/seeds.h"
+
+#include "protocol/kafka/generate.h"
+#include "protocol/kafka/gzip.h"
+#include "protocol/kafka/messages/all.h"
+#include "protocol/kafka/records.h"
+
+namespace tern::fuzz {
+namespace {
+
+using kafka::Random;
+
+// A message with something in each array, if `tries` random ones have such a one among them; not
+// larger than `limit`.
+template <class M>
+std::vector<std::byte> message(Random& random, std::int16_t version, std::size_t limit) {
+  std::vector<std::byte> best;
+  for (int tries = 0; tries < 40; ++tries) {
+    wire::Arena arena(1 << 20);
+    const M made = kafka::generate<M>(random, version, arena, {.max_array = 2, .max_text = 20});
+    const auto size = kafka::encoded_size(made, version);
+    if (!size || size->total > limit || size->total < best.size()) continue;
+    best.resize(size->total);
+    wire::Writer writer(best);
+    kafka::encode(made, version, writer);
+  }
+  return best;
+}
+
+template <class M>
+std::string name(std::int16_t version) {
+  return std::string(M::api.name) + (kafka::is_request<M> ? "_request_" : "_response_") +
+         std::to_string(version);
+}
+
+// A frame without its size, in front of the selector that kafka_decode wants.
+template <class M>
+Seed frame(Random& random, std::int16_t version, std::size_t limit) {
+  Seed seed;
+  const std::int16_t key = M::api.key;
+  if constexpr (kafka::is_request<M>) {
+    const kafka::RequestHeader header{key, version, 7, wire::Text("tern")};
+    std::vector<std::byte> head(kafka::request_header_size(header));
+    wire::Writer writer(head);
+    kafka::encode_request_header(header, writer);
+    seed.u8(0).add(head);
+  } else {
+    std::vector<std::byte> head(kafka::response_header_size(key, version));
+    wire::Writer writer(head);
+    kafka::encode_response_header(key, version, 7, writer);
+    seed.u8(1).u8(static_cast<unsigned>(key)).u8(static_cast<unsigned>(version)).add(head);
+  }
+  return seed.add(message<M>(random, version, limit));
+}
+
+void decode_seeds() {
+  Random random(1);
+  kafka::AllMessages::for_each([&]<class M>() {
+    for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
+      frame<M>(random, v, 260).print("kafka_decode", name<M>(v));
+    }
+  });
+  const auto broken = [](const char* what, const std::vector<unsigned>& body) {
+    Seed seed;  // FindCoordinator request v4
+    seed.u8(0).u16(10).u16(4).u32(7).u16(0xffff).u8(0);
+    for (const unsigned b : body) seed.u8(b);
+    seed.print("kafka_decode", what);
+  };
+  broken("null_array", {0, 0});
+  broken("count_above_input", {0, 4, 1, 1});
+  broken("count_of_four_billion", {0, 0xff, 0xff, 0xff, 0xff, 0x0f, 1});
+  broken("varint_too_long", {0, 0x80, 0x80, 0x80, 0x80, 0x80, 1});
+  broken("varint_above_32_bits", {0, 0xff, 0xff, 0xff, 0xff, 0x1f});
+  broken("tag_twice", {0, 1, 2, 9, 0, 9, 0});
+  broken("tag_size_wraps", {0, 1, 1, 9, 0xff, 0xff, 0xff, 0xff, 0x0f});
+  broken("tag_unknown", {0, 1, 2, 9, 1, 7, 30, 0});
+  Seed().u8(0).u16(10).u16(0).u32(7).u16(0xffff).u16(0xfffe).print("kafka_decode",
+                                                                   "length_negative");
+  Seed().u8(0).u16(10).u16(0).u32(7).u16(0x8000).print("kafka_decode", "client_id_negative");
+  Seed().u8(1).u8(3).u8(12).u32(7).u8(2).u8(1).u8(0).u8(5).u8(9).print("kafka_decode",
+                                                                       "header_tags_cut");
+}
+
+void message_seeds() {
+  unsigned index = 0;
+  kafka::AllMessages::for_each([&]<class M>() {
+    Seed().u8(index).u64(3 + index).u8(2).u16(140).print("kafka_messages", name<M>(0));
+    // Records fields large enough to be sent by reference.
+    for (unsigned i = 40; M::api.key <= 1 && i < 46; ++i) {
+      const std::string title = name<M>(0) + "_large_" + std::to_string(i);
+      Seed().u8(index).u64(i).u8(5).u16(4095).print("kafka_messages", title);
+    }
+    ++index;
+  });
+}
+
+void tagged_seeds() {
+  Random random(2);
+  for (unsigned v = 0; v <= 5; ++v) {
+    const auto body =
+        message<kafka::ApiVersionsResponse>(random, static_cast<std::int16_t>(v), 200);
+    Seed().u8(v).add(body).print("tagged", "version_" + std::to_string(v));
+  }
+  Seed().u8(4).u16(35).u32(1).u16(18).u16(0).u16(4).print("tagged", "fall_back");
+  Seed()
+      .u8(3)
+      .u16(0)
+      .u8(2)
+      .u16(18)
+      .u16(0)
+      .u16(4)
+      .u8(1)
+      .u8(9)
+      .u8(1)
+      .u8(0xaa)
+      .u32(0)
+      .u8(2)
+      .u8(1)
+      .u8(8)
+      .u64(5)
+      .u8(7)
+      .u8(0)
+      .print("tagged", "tags_everywhere");
+  Seed()
+      .u8(3)
+      .u16(0)
+      .u8(1)
+      .u32(0)
+      .u8(1)
+      .u8(2)
+      .u8(9)
+      .u8(2)
+      .u8(2)
+      .text("f")
+      .u16(2)
+      .u16(1)
+      .u8(0)
+      .u8(0)
+      .print("tagged", "tag_not_filled");
+}
+
+void number_seeds() {
+  Seed small;
+  small.u64(0).u8(0x80).u8(1);
+  for (unsigned i = 0; i < 256; ++i) small.u8(i);
+  small.print("numbers", "small");
+  Seed full;
+  full.fill(8, 0xff).u8(0x20).fill(9, 0xff).u8(1);
+  for (unsigned i = 0; i < 100; ++i) full.u8(i);
+  full.print("numbers", "full");
+  Seed().fill(8, 0x7f).u8(0xff).fill(11, 0x80).print("numbers", "too_long");
+}
+
+void batch_seeds() {
+  const kafka::Header headers[] = {{"trace", "17"}, {"trace", wire::null}, {"", ""}};
+  const auto build = [&](kafka::BatchBuilder builder) {
+    builder.add({.key = "k", .value = "v", .headers = headers, .timestamp_ms = 1000});
+    builder.add({.value = wire::null, .timestamp_ms = 999});
+    builder.add_at(45, {.key = "", .value = std::string(100, 'x'), .timestamp_ms = 1001});
+    builder.set_last_offset(50);
+    return *builder.finish();
+  };
+  using Options = kafka::BatchBuilder::Options;
+  const auto plain = build(kafka::BatchBuilder(Options{.base_offset = 40}));
+  const auto packed = build(kafka::BatchBuilder(Options{.base_offset = 40,
+                                                        .codec = kafka::gzip(6),
+                                                        .producer_id = 9,
+                                                        .producer_epoch = 1,
+                                                        .base_sequence = 3}));
+  kafka::BatchBuilder marker(Options{.base_offset = 51, .transactional = true, .producer_id = 9});
+  marker.add_control(kafka::ControlType::abort, 2, 1002);
+  const auto control = *marker.finish();
+  Seed().u8(200).add(plain).add(packed).add(control).print("records", "batches");
+  Seed().u8(128).add(packed).print("records", "packed");
+  Seed().u8(128).add(control).print("records", "control");
+  Seed().u8(128).add(std::span(plain).first(plain.size() - 1)).print("records", "cut");
+
+  // What others got wrong. A negative batch length; a count beyond the bytes; a length that makes
+  // offset + length wrap; a codec nobody named; a null header key.
+  const auto broken = [&](const char* name, std::size_t at, std::vector<unsigned> with) {
+    std::vector<std::byte> batch = plain;
+    for (const unsigned b : with) batch[at++] = static_cast<std::byte>(b);
+    Seed().u8(255).add(batch).print("records", name);
+  };
+  broken("batch_length_negative", 8, {0xff, 0xff, 0xff, 0xff});
+  broken("batch_length_wraps", 8, {0x7f, 0xff, 0xff, 0xff});
+  broken("batch_length_short", 8, {0, 0, 0, 48});
+  broken("record_count_above_bytes", 57, {0x7f, 0xff, 0xff, 0xff});
+  broken("record_count_negative", 57, {0x80, 0, 0, 0});
+  broken("last_offset_beyond_int64", 0, {0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xf0});
+  broken("codec_unknown", 22, {7});
+  broken("codec_not_named", 22, {4});
+  broken("record_length_above_batch", 61, {0xfe, 0xff, 0xff, 0xff, 0x0f});
+}
+
+// An entry of a message set; its checksum is mended by the target.
+Seed message(std::uint64_t offset, unsigned magic, unsigned attributes, std::string_view value) {
+  Seed body;
+  body.u32(0).u8(magic).u8(attributes);
+  if (magic == 1) body.u64(1700000000000 + offset);
+  body.u32(1).text("k").u32(static_cast<std::uint32_t>(value.size())).text(value);
+  Seed entry;
+  return entry.u64(offset).u32(static_cast<std::uint32_t>(body.bytes().size())).add(body.bytes());
+}
+
+void legacy_seeds() {
+  for (const unsigned magic : {0U, 1U}) {
+    const std::string format = "v" + std::to_string(magic);
+    Seed set;
+    for (const unsigned offset : {0U, 1U, 3U}) {
+      set.add(message(offset, magic, 0, "value " + std::to_string(offset)).bytes());
+    }
+    Seed().u8(0).add(set.bytes()).print("legacy", format);
+    Seed().u8(100).add(set.bytes()).print("records", "legacy_" + format);
+    Seed().u8(2 + magic).u64(103).u64(5).add(set.bytes()).print("legacy", format + "_wrapped");
+    Seed().u8(6 + magic).u64(103).u64(5).add(set.bytes()).print("legacy", format + "_append_time");
+    // Before its first message: an offset below zero.
+    Seed().u8(2 + magic).u64(1).u64(5).add(set.bytes()).print("legacy", format + "_before_zero");
+    Seed().u8(2 + magic).u64(9).u64(5).print("legacy", format + "_empty");
+    Seed().u8(0).add(std::span(set.bytes()).first(50)).print("legacy", format + "_cut");
+    Seed().u8(0).add(message(5, magic, 2, "x").bytes()).print("legacy", format + "_snappy");
+    Seed()
+        .u8(2 + magic)
+        .u64(9)
+        .u64(5)
+        .add(message(0, magic, 1, "x").bytes())
+        .print("legacy", format + "_packed_twice");
+  }
+  Seed().u8(0).u64(5).u32(13).fill(13, 0).print("legacy", "too_short");
+}
+
+void gzip_seeds() {
+  const std::string text = "tern tern tern sterna paradisaea tern tern";
+  for (const unsigned level : {1U, 6U, 9U}) {
+    Seed().u8(level).text(text).print("gzip", "plain_" + std::to_string(level));
+  }
+  Seed().u8(0).text(text).print("gzip", "no_gzip");
+  // A bomb: 2 MiB in 2 KiB, above the target's bound.
+  kafka::VectorChunkSink chunks;
+  const std::string zeros(std::size_t{1} << 21, '\0');
+  const wire::Bytes piece{std::string_view(zeros)};
+  const auto size = kafka::gzip(9)->make_compressor()->compress(std::span(&piece, 1), chunks);
+  const std::vector<std::byte> bomb = chunks.take(*size);
+  Seed().u8(0).add(bomb).print("gzip", "bomb");
+  Seed().u8(0).add(std::span(bomb).first(300)).print("gzip", "bomb_cut");
+}
+
+}  // namespace
+}  // namespace tern::fuzz
+
+int main() {
+  tern::fuzz::decode_seeds();
+  tern::fuzz::message_seeds();
+  tern::fuzz::tagged_seeds();
+  tern::fuzz::number_seeds();
+  tern::fuzz::gzip_seeds();
+  tern::fuzz::batch_seeds();
+  tern::fuzz::legacy_seeds();
+  return 0;
+}
