@@ -29,7 +29,7 @@ def tern_cc_test(name, copts = [], deps = [], main = True, **kwargs):
         size = kwargs.pop("size", "small"),
         copts = TERN_COPTS + copts,
         linkstatic = kwargs.pop("linkstatic", True),
-        deps = deps + gtest,
+        deps = deps + gtest + ["//bazel:tsan"],
         **kwargs
     )
 
