@@ -202,11 +202,6 @@ start() {
   mkdir -p "$RUN"
   echo "$NODES" >"$RUN/nodes"
   echo "$VERSION" >"$RUN/version"
-  if [[ $ZOOKEEPER == 1 ]]; then
-    mkdir -p "$RUN/zookeeper"
-    zookeeper_properties >"$RUN/zookeeper/server.properties"
-    ensure_zookeeper
-  fi
   local i identity formats=() brokers=()
   identity=$(head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=')
   [[ $identity == -* ]] && identity=A${identity:1}
@@ -227,6 +222,11 @@ start() {
   for i in "${!formats[@]}"; do
     wait "${formats[$i]}" || { cat "$RUN/$((i + 1))/format.log" >&2; die "format failed"; }
   done
+  if [[ $ZOOKEEPER == 1 ]]; then
+    mkdir -p "$RUN/zookeeper"
+    zookeeper_properties >"$RUN/zookeeper/server.properties"
+    ensure_zookeeper
+  fi
   for ((i = 1; i <= NODES; i++)); do launch "$i"; done
   for ((i = 1; i <= NODES; i++)); do wait_until_serving "$i"; done
   (IFS=,; echo "${brokers[*]}")
