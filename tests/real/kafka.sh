@@ -141,6 +141,9 @@ process() {
   echo "$pid"
 }
 
+# Whether a process launched a moment ago has ended. Until it is Java, process() does not know it.
+ended() { ! kill -0 "$(<"$1/pid")" 2>/dev/null; }
+
 # launch_java FOLDER MAIN: runs a class with the properties in that folder.
 launch_java() {
   local folder=$1
@@ -158,10 +161,10 @@ launch() { launch_java "$RUN/$1" kafka.Kafka; }
 wait_for() {
   local folder=$1 deadline=$((SECONDS + 90))
   until grep -qsE "$2" "$folder/log"; do
-    process "$folder" >/dev/null || {
+    if ended "$folder"; then
       tail -n 30 "$folder/log" >&2
       die "$3 on port $PORT died; log above"
-    }
+    fi
     ((SECONDS < deadline)) || die "$3 does not serve after 90 s: $folder/log"
     sleep 0.1
   done
@@ -179,7 +182,7 @@ outlive_old_session() {
   [[ $ZOOKEEPER == 1 ]] || return 0
   for ((tries = 0; tries < 20; tries++)); do
     until grep -qsE "NodeExistsException|$STARTED" "$RUN/$1/log"; do
-      process "$RUN/$1" >/dev/null || return 0
+      if ended "$RUN/$1"; then break; fi
       sleep 0.1
     done
     grep -qs NodeExistsException "$RUN/$1/log" || return 0
