@@ -110,6 +110,8 @@ transaction.state.log.min.isr=$minimum
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 replica.lag.time.max.ms=4000
+# Tests write records with times of long ago.
+log.retention.ms=-1
 # Small, as several nodes share two cores and little memory.
 num.network.threads=2
 num.io.threads=4
