@@ -6,6 +6,7 @@
 #ifndef TERN_CLIENT_KAFKA_CALL_H_
 #define TERN_CLIENT_KAFKA_CALL_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -46,7 +47,9 @@ class Call {
   virtual ~Call() = default;
 
   virtual const Api& api() const = 0;
-  // The highest version this call can be sent in; asked when the connection is ready.
+  // The versions this call can be sent in; asked when the connection is ready. A broker that speaks
+  // none of them is an error that names both sides (unsupported_version).
+  virtual std::int16_t min_version() const { return api().versions.min; }
   virtual std::int16_t max_version() const { return api().negotiable().max; }
   // Writes the request; a failure here reaches on_failure() with `maybe_sent` false.
   virtual Failure encode(std::int16_t version, std::int32_t correlation_id,
@@ -121,10 +124,8 @@ class SimpleCall final : public Call {
   SimpleCall(Make make, Done done) : make_(std::move(make)), done_(std::move(done)) {}
 
   const Api& api() const override { return Request::api; }
-  std::int16_t max_version() const override {
-    return std::min(max_version_, api().negotiable().max);
-  }
-  void limit_version(std::int16_t version) { max_version_ = version; }
+  std::int16_t min_version() const override { return std::max(min_version_, api().versions.min); }
+  void require_version(std::int16_t version) { min_version_ = version; }
   Duration response_timeout() const override { return response_timeout_; }
   void set_response_timeout(Duration timeout) { response_timeout_ = timeout; }
 
@@ -150,7 +151,7 @@ class SimpleCall final : public Call {
   static constexpr std::size_t kArenaLimit = 64 * 1024 * 1024;
   Make make_;
   Done done_;
-  std::int16_t max_version_ = 0x7fff;
+  std::int16_t min_version_ = 0;
   Duration response_timeout_ = Duration::zero();
 };
 

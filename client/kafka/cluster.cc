@@ -1,6 +1,7 @@
 #include "client/kafka/cluster.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "client/kafka/endpoint.h"
 #include "client/kafka/engine.h"
@@ -10,6 +11,9 @@ namespace {
 
 // Leader epochs in older answers may be stale (KAFKA-9212).
 constexpr std::int16_t kFirstReliableEpochs = 9;
+// Without topic ids (before Kafka 2.8), a topic that was deleted and created anew looks like one
+// whose epochs went back. So does one that a broker knows only old things of, but not for so long.
+constexpr Duration kOlderEpochsBelieved = std::chrono::seconds(10);
 constexpr std::int16_t kFirstAutoCreateFlag = 4;
 constexpr std::size_t kMaxTopicName = 249;
 
@@ -181,7 +185,6 @@ void Cluster::take_brokers(const MetadataResponse& reply, Now now) {
 // False if another refresh is needed to know all about it.
 bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version,
                          Now now) {
-  static_cast<void>(now);
   if (from.name.is_null()) return true;  // only asked for by name
   Topic* topic = find(from.name.view());
   if (!topic) return true;
@@ -198,6 +201,9 @@ bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, st
     topic->id = from.topic_id;
     topics_by_id_[topic->id] = topic;
   }
+  bool older = false;
+  const bool made_anew = topic->id.is_zero() && topic->older_since != kNever &&
+                         now.mono - topic->older_since >= kOlderEpochsBelieved;
   bool complete = true;
   for (const auto& partition : from.partitions) {
     // A broker that lies about numbers must not make us allocate: they are dense.
@@ -210,8 +216,8 @@ bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, st
     if (index >= topic->partitions.size()) topic->partitions.resize(index + 1);
     PartitionInfo& info = topic->partitions[index];
     const std::int32_t epoch = version >= kFirstReliableEpochs ? partition.leader_epoch : -1;
-    if (epoch >= 0 && epoch < info.leader_epoch) {
-      complete = false;  // older than what we have seen: ask somebody who knows more
+    if (epoch >= 0 && epoch < info.leader_epoch && !made_anew) {
+      older = true;  // than what we have seen: ask somebody who knows more
       continue;
     }
     const auto error = static_cast<BrokerErrc>(partition.error_code);
@@ -222,7 +228,9 @@ bool Cluster::take_topic(const MetadataResponse::MetadataResponseTopic& from, st
     info.in_sync.assign(partition.isr_nodes.begin(), partition.isr_nodes.end());
     complete &= has_leader;
   }
-  return complete;
+  if (!older) topic->older_since = kNever;
+  if (older && topic->older_since == kNever) topic->older_since = now.mono;
+  return complete && !older;
 }
 
 // --------------------------------------------------------------------------------- connections

@@ -37,6 +37,7 @@ struct Topic {
   bool wanted = false;                    // asked for in each refresh
   bool answered = false;                  // some answer about it has come
   std::uint64_t incarnation = 0;  // grows when the topic turns out to have been created anew
+  Time older_since = kNever;      // all answers since then had older epochs than we know
 };
 
 class ClusterListener {

@@ -29,10 +29,10 @@ Duration since(Time from, Time to) { return to - from; }
 
 }  // namespace
 
-std::int16_t BrokerVersions::pick(const Api& api, std::int16_t max_version) const {
-  const VersionRange offered = range(api.key);
-  const std::int16_t best = std::min(max_version, offered.max);
-  return best >= std::max(api.versions.min, offered.min) ? best : std::int16_t{-1};
+std::int16_t BrokerVersions::pick(std::int16_t key, VersionRange wanted) const {
+  const VersionRange offered = range(key);
+  const std::int16_t best = std::min(wanted.max, offered.max);
+  return best >= std::max(wanted.min, offered.min) ? best : std::int16_t{-1};
 }
 
 VersionRange BrokerVersions::range(std::int16_t key) const {
@@ -205,7 +205,8 @@ void Connection::dispatch(Now now) {
 
 void Connection::dispatch_one(Call& call, Now now) {
   const Api& api = call.api();
-  const std::int16_t version = versions_.pick(api, call.max_version());
+  const VersionRange wanted{call.min_version(), call.max_version()};
+  const std::int16_t version = versions_.pick(api.key, wanted);
   if (version < 0) {
     const VersionRange offered = versions_.range(api.key);
     const std::string theirs = offered.max < 0 ? std::string("does not know it")
@@ -214,7 +215,7 @@ void Connection::dispatch_one(Call& call, Now now) {
     return call.on_failure(
         Failure(make_error_code(ClientErrc::unsupported_version),
                 name() + ": " + api.name + ": the broker " + theirs + ", this request needs " +
-                    std::to_string(api.versions.min) + " to " + std::to_string(call.max_version())),
+                    std::to_string(wanted.min) + " to " + std::to_string(wanted.max)),
         false, now);
   }
   Writing writing{take_spare(), &call, call.has_response()};

@@ -31,8 +31,8 @@ class Engine;
 class BrokerVersions {
  public:
   static constexpr std::int16_t kMaxKey = 127;
-  // The highest version both sides speak, or -1.
-  std::int16_t pick(const Api& api, std::int16_t max_version) const;
+  // The highest version of an API that both sides speak, or -1.
+  std::int16_t pick(std::int16_t key, VersionRange wanted) const;
   bool has(std::int16_t key) const { return range(key).max >= 0; }
   VersionRange range(std::int16_t key) const;
   void set(std::int16_t key, VersionRange range);

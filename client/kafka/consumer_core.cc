@@ -351,6 +351,14 @@ void ConsumerCore::find_offsets(std::uint64_t id, const std::vector<TimeQuery>& 
   if (closing_ || closed_)
     return engine_.complete(std::move(done), closed_failure(), OffsetsAndTimes());
   if (queries.empty()) return engine_.complete(std::move(done), Failure(), OffsetsAndTimes());
+  for (const TimeQuery& each : queries) {
+    if (each.time_ms >= kEarliestPendingUploadTime) continue;
+    return engine_.complete(std::move(done),
+                            Failure(make_error_code(ClientErrc::invalid_argument),
+                                    "offset of a time: " + std::to_string(each.time_ms) +
+                                        " is no time, and stands for none"),
+                            OffsetsAndTimes());
+  }
   auto query = std::make_shared<Query>(
       Query{.id = id, .done = std::move(done), .found = {}, .left = queries.size()});
   query->found.resize(queries.size());

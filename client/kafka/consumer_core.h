@@ -47,7 +47,7 @@ using OffsetsAndTimes = std::vector<OffsetAndTime>;
 // A question for the offset of the first record with this time or a later one.
 struct TimeQuery {
   TopicPartition partition;
-  std::int64_t time_ms = 0;  // since 1970
+  std::int64_t time_ms = 0;  // since 1970; or one of those below 0 in offset_finder.h
 };
 
 // Which partitions are assigned and how far each has come, for any thread to see.
@@ -92,7 +92,6 @@ class ConsumerCore final : public Part,
 
   // Waits for records until `deadline` (then there are none). One at a time. `id` is for cancel().
   void poll(std::uint64_t id, Time deadline, PollDone done);
-  // The times may be kEarliestTime and kLatestTime, too.
   void find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries, Time deadline,
                     OffsetsDone done, Now now);
   // Ends the sessions at the brokers, waiting for that no longer than `deadline`.

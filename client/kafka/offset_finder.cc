@@ -16,6 +16,22 @@ std::string name_of(const Topic& topic, std::int32_t partition) {
   return topic.name + "-" + std::to_string(partition);
 }
 
+// The first version of ListOffsets in which a time means what it should.
+std::int16_t first_version_of(std::int64_t time_ms) {
+  switch (time_ms) {
+    case kHighestTime:
+      return 7;
+    case kEarliestLocalTime:
+      return 8;
+    case kLatestTieredTime:
+      return 9;
+    case kEarliestPendingUploadTime:
+      return 11;
+    default:
+      return kListOffsetsApi.versions.min;
+  }
+}
+
 bool by_partition(const Topic* a, std::int32_t i, const Topic* b, std::int32_t j) {
   return a != b ? a->name < b->name : i < j;
 }
@@ -71,8 +87,9 @@ void OffsetFinder::find(Topic& topic, std::int32_t partition, std::int64_t time_
 
 void OffsetFinder::step(Now now) {
   if (items_.empty()) return;
-  std::map<Connection*, std::shared_ptr<Batch>> batches;
-  std::vector<std::int32_t> nodes;  // in order of the items: the same whatever the addresses are
+  // By node and version, not by address: the same order each time. What needs a later version goes
+  // alone, so that a broker that is too old for it still answers the rest.
+  std::map<std::pair<std::int32_t, std::int16_t>, std::shared_ptr<Batch>> batches;
   std::vector<std::pair<ItemPtr, Failure>> given_up;
   for (const ItemPtr& item : items_) {
     Failure why;
@@ -82,16 +99,12 @@ void OffsetFinder::step(Now now) {
     }
     Connection* connection = ready_to_send(*item, now);
     if (!connection) continue;
-    auto& batch = batches[connection];
-    if (!batch) {
-      batch = std::make_shared<Batch>();
-      nodes.push_back(connection->node_id());
-    }
+    auto& batch = batches[{connection->node_id(), first_version_of(item->time_ms)}];
+    if (!batch) batch = std::make_shared<Batch>();
     batch->push_back(item);
   }
-  for (const std::int32_t node : nodes) {
-    Connection* connection = engine_.cluster().connection(node, Role::control);
-    send(*connection, std::move(batches[connection]));
+  for (auto& [key, batch] : batches) {
+    send(*engine_.cluster().connection(key.first, Role::control), key.second, std::move(batch));
   }
   for (auto& [item, why] : given_up) finish(*item, why, {}, now);
 }
@@ -138,7 +151,8 @@ void OffsetFinder::retry(Item& item, const Failure& why, Now now) {
   engine_.cluster().refresh(now);
 }
 
-void OffsetFinder::send(Connection& connection, std::shared_ptr<Batch> batch) {
+void OffsetFinder::send(Connection& connection, std::int16_t min_version,
+                        std::shared_ptr<Batch> batch) {
   std::stable_sort(batch->begin(), batch->end(), [](const ItemPtr& a, const ItemPtr& b) {
     return by_partition(a->topic, a->partition, b->topic, b->partition);
   });
@@ -180,7 +194,9 @@ void OffsetFinder::send(Connection& connection, std::shared_ptr<Batch> batch) {
                   const Failure& why, const ListOffsetsResponse* reply, std::int16_t, Now now) {
     if (const auto alive = self.lock()) (*alive)->on_reply(*batch, why, reply, now);
   };
-  connection.send(*new SimpleCall<ListOffsetsRequest>(std::move(make), std::move(done)));
+  auto* call = new SimpleCall<ListOffsetsRequest>(std::move(make), std::move(done));
+  call->require_version(min_version);
+  connection.send(*call);
 }
 
 void OffsetFinder::on_reply(const Batch& batch, const Failure& why,

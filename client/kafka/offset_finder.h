@@ -21,9 +21,17 @@ namespace tern::kafka {
 
 class Engine;
 
-// Stand for times in ListOffsets.
+// Stand for times in ListOffsets. A broker too old for one of them is not asked: it would take it
+// for a time of before 1970 and answer with the first record.
 inline constexpr std::int64_t kLatestTime = -1;
 inline constexpr std::int64_t kEarliestTime = -2;
+// The record with the highest time (KIP-734): Kafka 3.0 and later.
+inline constexpr std::int64_t kHighestTime = -3;
+// With tiered storage, the first offset that a broker has itself (KIP-405, Kafka 3.4), the last one
+// that is stored away (KIP-1005, 3.9), and the first one that is still to be (KIP-1023, 4.2).
+inline constexpr std::int64_t kEarliestLocalTime = -4;
+inline constexpr std::int64_t kLatestTieredTime = -5;
+inline constexpr std::int64_t kEarliestPendingUploadTime = -6;
 
 struct FoundOffset {
   std::int64_t offset = -1;        // -1: there is no record with this time or a later one
@@ -75,7 +83,7 @@ class OffsetFinder {
   Connection* ready_to_send(Item& item, Now now);
   bool give_up(Item& item, Now now, Failure& why);
   void retry(Item& item, const Failure& why, Now now);
-  void send(Connection& connection, std::shared_ptr<Batch> batch);
+  void send(Connection& connection, std::int16_t min_version, std::shared_ptr<Batch> batch);
   void on_reply(const Batch& batch, const Failure& why, const ListOffsetsResponse* reply, Now now);
   void on_partition(Item& item, const Partition& answer, Now now);
   void finish(Item& item, const Failure& why, const FoundOffset& found, Now now);

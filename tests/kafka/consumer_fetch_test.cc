@@ -3,6 +3,7 @@
 
 #include "tests/kafka/consumer_rig.h"
 #include "tests/kafka/fake_brokers.h"
+#include "tests/kafka/records_dump.h"
 
 namespace tern::kafka {
 namespace {
@@ -397,13 +398,10 @@ TEST_F(ConsumerTest, MaxPollRecordsSplitsBatches) {
   EXPECT_EQ(ends[2], (Offsets{{"t", 0, 3, 0}}));
 }
 
-TEST_F(ConsumerTest, OldFormatsAndOldVersionsAreRead) {
-  brokers.add_topic("t");
-  brokers.at("t").add({"a"});
+TEST_F(ConsumerTest, EachVersionOfFetchIsSpoken) {
   for (const int number : {4, 6, 7, 9, 11, 12, 13, 16}) {
     const auto version = static_cast<std::int16_t>(number);
     SCOPED_TRACE(version);
-    brokers.max_fetch_version = version;
     sim::World own{1};
     sim::Fabric paths{own, sim::FaultPlan::none()};
     fake::FakeBrokers nodes(own, paths, 1);
@@ -418,6 +416,46 @@ TEST_F(ConsumerTest, OldFormatsAndOldVersionsAreRead) {
     own.run_until([&] { return polled->done; }, seconds(10));
     EXPECT_EQ(polled->values(), (Strings{"a", "b"}));
     EXPECT_EQ(nodes.fetches.at(0).version, version);
+  }
+}
+
+std::string hex_of(const wire::Bytes& bytes) {
+  return bytes.is_null() ? "null" : "'" + testing::to_hex(bytes.span()) + "'";
+}
+
+// Message sets of the formats before 0.11 as other clients wrote them, their offsets from 10 on.
+TEST_F(ConsumerTest, FormatsOfOldAreRead) {
+  for (const char* name : {"java_v0_plain", "java_v0_gzip", "java_v1_plain", "java_v1_gzip",
+                           "java_v1_append_time", "java_v1_gzip_append_time"}) {
+    SCOPED_TRACE(name);
+    const std::string file = "tests/golden/records/" + std::string(name) + ".hex";
+    const Strings want = testing::golden_lines(file);
+    ASSERT_FALSE(want.empty());
+    sim::World own{1};
+    sim::Fabric paths{own, sim::FaultPlan::none()};
+    fake::FakeBrokers nodes(own, paths, 1);
+    nodes.add_topic("t");
+    nodes.at("t").start = 10;
+    nodes.at("t").add_batch(testing::golden_bytes(file),
+                            10 + static_cast<std::int64_t>(want.size()));
+    nodes.max_fetch_version = 10;
+    ConsumerHost reader(own, paths);
+    ConsumerConfig plain;
+    plain.assignment = {{"t", 0, Position::earliest()}};
+    reader.start(nodes.bootstrap(), plain);
+    Strings got;
+    while (got.size() < want.size()) {
+      auto polled = reader.start_poll();
+      own.run_until([&] { return polled->done; }, seconds(10));
+      ASSERT_FALSE(polled->failure) << polled->failure.message();
+      ASSERT_FALSE(polled->records.empty());
+      for (const ConsumerRecord& record : polled->records) {
+        got.push_back("record offset=" + std::to_string(record.offset) +
+                      " time=" + std::to_string(record.timestamp_ms) +
+                      " key=" + hex_of(record.key) + " value=" + hex_of(record.value));
+      }
+    }
+    EXPECT_EQ(got, want);
   }
 }
 

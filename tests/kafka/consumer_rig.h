@@ -21,10 +21,11 @@ namespace tern::kafka {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// One engine on the host "client", with one consumer.
+// One engine on a host of its own, with one consumer.
 class ConsumerHost {
  public:
-  ConsumerHost(sim::World& world, sim::Fabric& fabric) : world_(world), net_(fabric, "client") {}
+  ConsumerHost(sim::World& world, sim::Fabric& fabric, std::string host = "client")
+      : world_(world), net_(fabric, std::move(host)) {}
 
   void start(std::vector<std::string> bootstrap, ConsumerConfig config) {
     client_config.bootstrap = std::move(bootstrap);
