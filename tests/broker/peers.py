@@ -7,8 +7,9 @@
   peers.py --install      makes a Python environment with the pinned clients, in
                           ${XDG_CACHE_HOME:-~/.cache}/tern/peers
 
-Suites: kcat (librdkafka), kafka-python, aiokafka. One that is not installed is skipped, loudly. The last
-line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
+Suites: kcat (librdkafka), kafka-python, aiokafka, and the Java clients of an old and of a new Kafka. One
+that is not installed is skipped, loudly. The last line says how many checks passed, failed and were
+skipped; the exit code is 0 if none failed.
 """
 import os
 import pathlib
@@ -22,6 +23,8 @@ import time
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "tern/peers"
 PYTHON = CACHE / "bin/python"
+KAFKA = pathlib.Path(__file__).resolve().parent.parent / "real/kafka.sh"
+JAVA = ["2.8.2", "4.4.0"]  # versions of Kafka whose programs are run
 PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0"]
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
@@ -225,6 +228,51 @@ def aiokafka_suite(servers):
     asyncio.run(run())
 
 
+# ---------------------------------------------------------------------------------------------- Java
+
+def java(version, servers, tool, name, *args, data=None):
+    command = [str(KAFKA), "tool", tool, "--version", version, "--", "--bootstrap-server", servers,
+               "--topic", topic(name), *args]
+    done = subprocess.run(command, input=data, capture_output=True, timeout=90)
+    return done.stdout.decode(), done.stderr.decode()
+
+
+def java_reads(version, servers, name, offset, count, *shown):
+    shown = [part for what in shown for part in ("--property", "print.%s=true" % what)]
+    out, errors = java(version, servers, "ConsoleConsumer", name, "--partition", "0", "--offset", offset,
+                       "--max-messages", str(count), "--timeout-ms", "20000", *shown)
+    return "".join(line + "\n" for line in out.splitlines() if "--property is deprecated" not in line), errors
+
+
+def java_suite(servers, version):
+    who = "the Java client of " + version
+    for codec in ("gzip", "zstd"):
+        name = "java-%s-%s" % (version, codec)
+        lines = "".join("k%d:line %d\n" % (i, i) for i in range(3000))
+        _, errors = java(version, servers, "ConsoleProducer", name, "--property", "parse.key=true", "--property",
+                         "key.separator=:", "--compression-codec", codec, "--request-required-acks", "all",
+                         "--producer-property", "enable.idempotence=true", data=lines.encode())
+        read = kcat_reads(servers, name, "-o", "beginning", "-K", ":")
+        check("%s writes with idempotence, codec %s" % (who, codec), read == lines, errors)
+    read, errors = java_reads(version, servers, name, "earliest", 3000, "key")
+    check(who + " reads from the beginning", read == lines.replace(":", "\t"), errors)
+    read, errors = java_reads(version, servers, name, "2990", 10)
+    check(who + " reads from an offset", read == "".join("line %d\n" % i for i in range(2990, 3000)), errors)
+
+    name = "java-%s-kcat" % version
+    kcat(servers, "-P", "-t", topic(name), "-K", ":", "-Z", "-H", "a=1", "-z", "gzip", data=b"key:value\nnull:\n")
+    headers = ["headers"] if version[0] != "2" else []
+    read, errors = java_reads(version, servers, name, "earliest", 2, "key", *headers)
+    expected = ["a:1\t"] * 2 if headers else ["", ""]
+    check(who + " reads keys, nulls and headers of kcat's",
+          read == expected[0] + "key\tvalue\n" + expected[1] + "null\tnull\n", read + errors)
+
+    name = "java-%s-acks" % version
+    out, errors = java(version, servers, "VerifiableProducer", name, "--max-messages", "500", "--acks", "-1")
+    offsets = [int(n) for n in re.findall(r'"producer_send_success".*"offset":(\d+)', out)]
+    check(who + " is told every offset", offsets == list(range(500)), out[-300:] + errors)
+
+
 # -------------------------------------------------------------------------------------------- running
 
 SUITES = {"kafka-python": ("kafka", kafka_python_suite), "aiokafka": ("aiokafka", aiokafka_suite)}
@@ -263,6 +311,14 @@ def run_all(servers):
         skip("kcat", "not installed; it is Debian's package kcat")
     for name in SUITES:
         run_in_python(name, servers)
+    for version in JAVA:
+        if shutil.which("java") and shutil.which("mvn"):
+            try:
+                java_suite(servers, version)
+            except subprocess.TimeoutExpired as late:
+                check("the Java client of %s gets to its end" % version, False, str(late.cmd))
+        else:
+            skip("the Java client of " + version, "needs Java and Maven; ./dev setup installs them")
     print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return 1 if failed else 0
 

@@ -4,6 +4,8 @@
 #
 #   kafka.sh install [--version V]                jars by Maven, once
 #   kafka.sh clients-jar [--version V]            prints the path of Kafka's own client library
+#   kafka.sh tool NAME [--version V] -- ARGS      one of Kafka's own programs: ConsoleProducer,
+#                                                 ConsoleConsumer, VerifiableProducer
 #   kafka.sh start [--version V] [--zookeeper] [--nodes N] [--port P] [--set KEY=VALUE]...
 #                                                 prints host:port,host:port,...
 #   kafka.sh stop [--port P]                      kills and removes everything (default: all clusters)
@@ -37,7 +39,46 @@ choose() {
   if [[ $VERSION == 2.* ]]; then ZOOKEEPER=1; fi
 }
 
+# Kafka's programs, where the broker's jars do not have them. Those of 4.4.0 are not published: the
+# ones of 4.3.1 stand in for them, with the Java client of 4.3.1.
+install_tools() {
+  local folder=$LIB/../tools version=$VERSION artifacts=(kafka-tools) artifact
+  [[ -e $folder/.complete ]] && return 0
+  [[ $VERSION == 2.* ]] || artifacts+=(kafka-tools-api)
+  if [[ $VERSION == 4.4.0 ]]; then
+    version=4.3.1
+    artifacts+=(kafka-clients kafka-server-common)
+  fi
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  for artifact in "${artifacts[@]}"; do
+    mvn -B -q org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy \
+      -Dartifact="org.apache.kafka:$artifact:$version" -DoutputDirectory="$folder" >&2
+  done
+  touch "$folder/.complete"
+}
+
+# tool NAME ARGS...
+tool() {
+  local name=$1 class=org.apache.kafka.tools.$1
+  shift
+  install
+  case $name-$VERSION in
+    ConsoleProducer-4.* | VerifiableProducer-*) ;;
+    ConsoleConsumer-[34].*) class=org.apache.kafka.tools.consumer.$name ;;
+    ConsoleProducer-* | ConsoleConsumer-*) class=kafka.tools.$name ;;
+    *) die "no tool '$name'; see the head of this file" ;;
+  esac
+  exec java -Xmx200m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=error -cp "$LIB/../tools/*:$LIB/*" "$class" "$@"
+}
+
 install() {
+  install_broker
+  install_tools
+}
+
+install_broker() {
   [[ -e $LIB/.complete ]] && return 0
   command -v mvn >/dev/null || die "needs Maven: ./dev brokers installs it"
   rm -rf "$LIB"
@@ -263,7 +304,7 @@ status() {
   done
 }
 
-NODES=1 PORT= SETTINGS=() NODE= ZOOKEEPER=0
+NODES=1 PORT= SETTINGS=() NODE= ZOOKEEPER=0 TOOL=
 choose "$NEWEST"
 command=${1:-}
 [[ $# -gt 0 ]] && shift
@@ -284,7 +325,16 @@ while [[ $# -gt 0 ]]; do
     --zookeeper) ZOOKEEPER=1 ;;
     --set) SETTINGS+=("${2:?--set wants KEY=VALUE}") && shift ;;
     [1-9]) NODE=$1 ;;
-    *) if [[ -z $command ]]; then command=$1; else die "what is '$1'?"; fi ;;
+    --) shift && break ;;
+    *)
+      if [[ -z $command ]]; then
+        command=$1
+      elif [[ $command == tool && -z $TOOL ]]; then
+        TOOL=$1
+      else
+        die "what is '$1'?"
+      fi
+      ;;
   esac
   shift
 done
@@ -301,6 +351,7 @@ case $command in
     ;;
   install | status) "$command" && exit 0 ;;
   clients-jar) clients_jar && exit 0 ;;
+  tool) tool "$TOOL" "$@" ;;
 esac
 PORT=${PORT:-9092}
 if [[ $command == start ]]; then
