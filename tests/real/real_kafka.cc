@@ -72,15 +72,15 @@ void give(Pipe& pipe, std::string_view& input) {
   if (input.empty() || (put < 0 && errno != EINTR && errno != EAGAIN)) pipe.close_end(1);
 }
 
-bool control(const char* command, int node) {
+Outcome control(const std::vector<std::string>& arguments, std::string_view input = {}) {
   std::vector<std::string> line = split(environment("TERN_KAFKA_CONTROL"), ' ');
-  if (line.empty()) {
-    ADD_FAILURE() << "TERN_KAFKA_CONTROL does not say how to " << command << " a node";
-    return false;
-  }
-  line.emplace_back(command);
-  line.push_back(std::to_string(node));
-  const Outcome outcome = run(line);
+  if (line.empty()) return {1, {}, "TERN_KAFKA_CONTROL does not name kafka.sh and the port"};
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  return run(line, input);
+}
+
+bool control(const char* command, int node) {
+  const Outcome outcome = control({command, std::to_string(node)});
   EXPECT_EQ(outcome.status, 0) << command << ' ' << node << ": " << outcome.err;
   return outcome.status == 0;
 }
@@ -147,6 +147,20 @@ bool end_node(int node) { return control("term", node); }
 bool boot_node(int node) { return control("boot", node); }
 bool freeze_node(int node) { return control("freeze", node); }
 bool thaw_node(int node) { return control("thaw", node); }
+
+std::string kafka_version() {
+  const Outcome outcome = control({"version"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  return split(outcome.out, '\n').at(0);
+}
+
+Outcome java_tool(const std::string& name, const std::vector<std::string>& arguments,
+                  std::string_view input) {
+  std::vector<std::string> line = {
+      "tool", name, "--version", kafka_version(), "--", "--bootstrap-server", bootstrap()};
+  line.insert(line.end(), arguments.begin(), arguments.end());
+  return control(line, input);
+}
 
 Outcome kcat(std::vector<std::string> arguments, std::string_view input) {
   arguments.insert(arguments.begin(), {"kcat", "-b", bootstrap()});

@@ -47,6 +47,11 @@ bool boot_node(int node);    // returns when the node serves again
 bool freeze_node(int node);  // stops its process: connections stay open, nothing answers
 bool thaw_node(int node);
 
+// "4.4.0"
+[[nodiscard]] std::string kafka_version();
+// One of Kafka's own programs of that version (see kafka.sh), with the brokers filled in.
+[[nodiscard]] Outcome java_tool(const std::string& name, const std::vector<std::string>& arguments,
+                                std::string_view input = {});
 // kcat with the brokers filled in.
 [[nodiscard]] Outcome kcat(std::vector<std::string> arguments, std::string_view input = {});
 // Everything in a topic (or one partition of it) up to its end now, in `format` of kcat's -f.
