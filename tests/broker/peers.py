@@ -4,8 +4,8 @@
   peers.py COMMAND...     starts COMMAND, takes the first HOST:PORT,... it prints for the bootstrap
                           servers, runs all suites against it and ends it: peers.py tern broker
   peers.py --at SERVERS   runs against a cluster that is up already
-  peers.py --install      makes a Python environment with the pinned clients, in
-                          ${XDG_CACHE_HOME:-~/.cache}/tern/peers
+  peers.py --install      makes a Python environment with the pinned clients (one of them is for
+                          tests/kafka/records_peer_check.py), in ${XDG_CACHE_HOME:-~/.cache}/tern/peers
 
 Suites: kcat (librdkafka), kafka-python, aiokafka, and the Java clients of an old and of a new Kafka. One
 that is not installed is skipped, loudly. The last line says how many checks passed, failed and were
@@ -25,7 +25,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 PYTHON = CACHE / "bin/python"
 KAFKA = pathlib.Path(__file__).resolve().parent.parent / "real/kafka.sh"
 JAVA = ["2.8.2", "4.4.0"]  # versions of Kafka whose programs are run
-PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0"]
+PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1"]
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
 passed, failed, skipped = 0, 0, 0

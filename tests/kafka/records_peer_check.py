@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Has other clients read the batches that tern writes, and compares what they read, field by field.
 
-    records_peer_check.py RECORDS_PEER [--seed N] [--java CLASSPATH]
+    records_peer_check.py RECORDS_PEER [--seed N]
 
-RECORDS_PEER is the built program //tests/kafka:records_peer. kafka-python reads each batch; the Java
-client too when a class path with kafka-clients and slf4j-api is given; librdkafka (confluent-kafka)
-consumes them from its mock broker. A client that is not installed is named and left out; none at all
-is a failure.
+RECORDS_PEER is the built program //tests/kafka:records_peer. kafka-python reads each batch; librdkafka
+(confluent-kafka) consumes them from its mock broker. Both are in the environment that tests/broker/peers.py
+makes.
 """
 import argparse
 import pathlib
@@ -17,8 +16,11 @@ import subprocess
 import sys
 import tempfile
 
+import confluent_kafka
+
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden" / "records"
 sys.path.insert(0, str(GOLDEN))
+import make_records  # noqa: E402: it lives there
 
 
 def compare(client, name, ours, theirs):
@@ -30,23 +32,8 @@ def compare(client, name, ours, theirs):
 
 
 def with_kafka_python(batches):
-    try:
-        import make_records
-    except ImportError as error:
-        return f"left out: {error}"
     for path, data, lines in batches:
         compare("kafka-python", path.name, lines, make_records.dump(data))
-    return "agrees"
-
-
-def with_java(batches, classpath):
-    if not classpath:
-        return "left out: no --java CLASSPATH"
-    for path, _, lines in batches[:12]:  # a second each, for the start of the virtual machine
-        command = ["java", "-cp", classpath, str(GOLDEN / "MakeRecords.java"), "read", str(path)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        compare("kafka-clients", path.name, lines, output.splitlines())
-    return "agrees"
 
 
 def raw_produce(host, port, topic, partition, batch):
@@ -74,10 +61,6 @@ def record_of(message, offset):
 
 
 def with_librdkafka(batches):
-    try:
-        import confluent_kafka
-    except ImportError as error:
-        return f"left out: {error}"
     producer = confluent_kafka.Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "unused", "log_level": 0})
     for number, (path, data, lines) in enumerate(batches):
         if "producer=-1/" not in lines[0]:
@@ -99,14 +82,12 @@ def with_librdkafka(batches):
             got.append(record_of(message, message.offset()))
         consumer.close()
         compare("librdkafka", path.name, expected, got)
-    return "agrees"
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("records_peer")
     parser.add_argument("--seed", default="1")
-    parser.add_argument("--java", default="")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([arguments.records_peer, folder, arguments.seed], check=True)
@@ -115,15 +96,10 @@ def main():
             data = bytes.fromhex(re.sub(r"\s", "", path.read_text()))
             batches.append((path, data, path.with_suffix(".lines").read_text().splitlines()))
         assert len(batches) >= 50
-        results = {
-            "kafka-python": with_kafka_python(batches),
-            "kafka-clients (Java)": with_java(batches, arguments.java),
-            "librdkafka": with_librdkafka(batches),
-        }
-    for client, result in results.items():
-        print(f"{client}: {result}")
-    return 0 if "agrees" in results.values() else 1
+        with_kafka_python(batches)
+        with_librdkafka(batches)
+    print(f"kafka-python and librdkafka read {len(batches)} batches as tern does")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

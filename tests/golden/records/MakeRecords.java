@@ -2,7 +2,7 @@
 // Outside the build; needs the kafka-clients 4.4.0 jar (and the slf4j-api jar) on the class path:
 //   java -cp kafka-clients-4.4.0.jar:slf4j-api.jar tests/golden/records/MakeRecords.java make tests/golden/records
 //   java -cp ... MakeRecords.java murmur2 > tests/golden/records/murmur2.txt
-//   java -cp ... MakeRecords.java read FILE   (hex in, the same lines out: see records_peer_check.py)
+//   java -cp ... MakeRecords.java read FILE   (hex in, the same lines out)
 // A golden file: "hex" lines with the bytes of a Fetch response's records field, then what the Java
 // client reads from them, a line for each batch (v2 only) and each record.
 import java.io.IOException;

@@ -3,7 +3,7 @@
 
 Outside the build. Needs, best in a virtual environment:  pip install kafka-python crc32c confluent-kafka
     make_records.py make tests/golden/records
-    make_records.py read FILE     (hex in, what kafka-python reads out; see tests/kafka/records_peer_check.py)
+    make_records.py read FILE     (hex in, what kafka-python reads out)
 librdkafka's batches are fetched, raw, from the mock broker that it brings along; what is in them is what
 kafka-python reads. The form of the files is told in MakeRecords.java.
 """
