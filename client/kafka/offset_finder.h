@@ -27,7 +27,7 @@ inline constexpr std::int64_t kLatestTime = -1;
 inline constexpr std::int64_t kEarliestTime = -2;
 // The record with the highest time (KIP-734): Kafka 3.0 and later.
 inline constexpr std::int64_t kHighestTime = -3;
-// With tiered storage, the first offset that a broker has itself (KIP-405, Kafka 3.4), the last one
+// With tiered storage, the first offset that a broker has itself (KIP-405, Kafka 3.5), the last one
 // that is stored away (KIP-1005, 3.9), and the first one that is still to be (KIP-1023, 4.2).
 inline constexpr std::int64_t kEarliestLocalTime = -4;
 inline constexpr std::int64_t kLatestTieredTime = -5;
