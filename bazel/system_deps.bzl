@@ -10,7 +10,8 @@ def tern_system_deps():
     _system("zlib", "/usr/include")
 
 def tern_system_dev_deps():
-    """What the tests and benchmarks need: googletest and libbenchmark-dev."""
+    """What the command, tests and benchmarks need: nlohmann-json3-dev, googletest, libbenchmark-dev."""
+    _system("nlohmann_json", "/usr/include")
     _system("googletest", "/usr/src/googletest")
     _system("google_benchmark", "/usr/include")
 

@@ -25,6 +25,8 @@ class Arguments {
   std::string text(std::string_view name, std::string otherwise);
   std::int64_t number(std::string_view name, std::int64_t otherwise, std::int64_t least,
                       std::int64_t most);
+  // All that has not been taken, as it stands.
+  const std::vector<std::string>& rest() const { return left_; }
   // Throws if anything has not been taken.
   void expect_none() const;
 

@@ -9,6 +9,7 @@ namespace tern::cli {
 
 int run_demo(Arguments arguments);
 int run_broker(Arguments arguments);
+int run_kafka(Arguments arguments);  // also tells its own help
 
 extern const char* const kDemoHelp;
 extern const char* const kBrokerHelp;

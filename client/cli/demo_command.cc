@@ -96,7 +96,7 @@ asio::awaitable<void> produce(kafka::Client& client, const Options& options) {
     }
   });
   const kafka::TopicHandle topic = producer.topic(options.topic);
-  Progress progress("producing", options.records);
+  Progress progress("producing", options.records, "records");
   const auto start = Clock::now();
   std::int64_t bytes = 0;
   std::string value;
@@ -131,7 +131,7 @@ asio::awaitable<void> consume(kafka::Client& client, const Options& options) {
   }
   kafka::Consumer consumer(client, config);
   DemoReader reader(options.records, options.partitions);
-  Progress progress("consuming", options.records);
+  Progress progress("consuming", options.records, "records");
   const auto start = Clock::now();
   Diagnostics diagnostics;
   std::error_code error;

@@ -14,10 +14,11 @@ struct Command {
   const char* name;
   const char* summary;
   int (*run)(Arguments);
-  const char* const* help;
+  const char* const* help;  // null: `run` deals with --help
 };
 
 constexpr Command kCommands[] = {
+    {"kafka", "produce, consume, topics, metadata: with the flags of kcat", run_kafka, nullptr},
     {"demo", "a million records there and back, every one of them checked", run_demo, &kDemoHelp},
     {"broker", "serve an embedded Kafka broker", run_broker, &kBrokerHelp},
 };
@@ -39,7 +40,7 @@ int run(int argc, char** argv) {
   for (const Command& command : kCommands) {
     if (all[0] != command.name) continue;
     Arguments arguments({all.begin() + 1, all.end()});
-    if (arguments.flag("--help") || arguments.flag("-h")) {
+    if (command.help && (arguments.flag("--help") || arguments.flag("-h"))) {
       std::fputs(*command.help, stdout);
       return 0;
     }

@@ -10,23 +10,30 @@ namespace {
 
 constexpr int kBarWidth = 30;
 constexpr auto kPause = std::chrono::milliseconds(100);
+constexpr auto kSoon = std::chrono::milliseconds(500);
 
 }  // namespace
 
-Progress::Progress(std::string what, std::int64_t total)
+Progress::Progress(std::string what, std::int64_t total, std::string unit)
     : what_(std::move(what)),
-      total_(std::max<std::int64_t>(total, 1)),
-      terminal_(isatty(STDERR_FILENO) != 0) {}
+      total_(total),
+      unit_(std::move(unit)),
+      enabled_(isatty(STDERR_FILENO) != 0),
+      next_(std::chrono::steady_clock::now() + kSoon) {}
 
 void Progress::show(std::int64_t done) {
-  if (!terminal_) return;
+  if (!enabled_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   next_ = now + kPause;
-  const auto filled = static_cast<int>(std::min(done, total_) * kBarWidth / total_);
-  std::fprintf(stderr, "\r%s [%-*s] %s of %s", what_.c_str(), kBarWidth,
-               std::string(static_cast<std::size_t>(filled), '#').c_str(),
-               with_commas(done).c_str(), with_commas(total_).c_str());
+  if (total_ > 0) {
+    const auto filled = static_cast<int>(std::min(done, total_) * kBarWidth / total_);
+    std::fprintf(stderr, "\r%s [%-*s] %s of %s %s", what_.c_str(), kBarWidth,
+                 std::string(static_cast<std::size_t>(filled), '#').c_str(),
+                 with_commas(done).c_str(), with_commas(total_).c_str(), unit_.c_str());
+  } else {
+    std::fprintf(stderr, "\r%s %s %s", what_.c_str(), with_commas(done).c_str(), unit_.c_str());
+  }
   std::fflush(stderr);
   drawn_ = true;
 }

@@ -1,4 +1,5 @@
-// A progress bar on standard error, where that is a terminal; nothing elsewhere.
+// A progress bar on standard error, where that is a terminal; nothing elsewhere, and nothing for
+// what is soon over.
 #ifndef TERN_CLIENT_CLI_PROGRESS_H_
 #define TERN_CLIENT_CLI_PROGRESS_H_
 
@@ -10,19 +11,23 @@ namespace tern::cli {
 
 class Progress {
  public:
-  Progress(std::string what, std::int64_t total);
+  // A total of 0: not known, there is a count and no bar.
+  Progress(std::string what, std::int64_t total, std::string unit);
   ~Progress() { clear(); }
 
   // Cheap enough to be called often: draws ten times a second at most.
   void show(std::int64_t done);
   void clear();
+  // Never to be drawn: the terminal is in use.
+  void disable() { enabled_ = false; }
 
  private:
   const std::string what_;
   const std::int64_t total_;
-  const bool terminal_;
+  const std::string unit_;
+  bool enabled_;
   bool drawn_ = false;
-  std::chrono::steady_clock::time_point next_{};
+  std::chrono::steady_clock::time_point next_;
 };
 
 // 1234567 -> "1,234,567"

@@ -1,0 +1,109 @@
+// tern kafka: finds the subcommand.
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "client/cli/commands.h"
+#include "client/cli/kafka_commands.h"
+#include "client/cli/session.h"
+
+namespace tern::cli {
+
+const char* const kCommonHelp = R"(
+  -b, --brokers HOST:PORT,...  where to find the cluster
+  -X NAME=VALUE                a setting by Kafka's name (linger.ms, acks, fetch.min.bytes, ...)
+  -F FILE                      settings from a .properties file
+  -m SECONDS                   patience with the cluster (10)
+  -q, --quiet                  no summary, no words about brokers that are tried again
+)";
+
+namespace {
+
+constexpr int kInterrupted = 130;  // as a shell tells it
+
+struct Subcommand {
+  const char* name;
+  const char* kcat;  // the flag kcat has for it
+  const char* summary;
+  int (*run)(const std::vector<std::string>&);
+  const char* const* help;
+};
+
+constexpr Subcommand kSubcommands[] = {
+    {"produce", "-P", "send lines, files or JSON", run_produce, &kProduceHelp},
+    {"consume", "-C", "read records, from anywhere, in any form", run_consume, &kConsumeHelp},
+    {"topics", nullptr, "list, describe, create and delete topics; add partitions", run_topics,
+     &kTopicsHelp},
+    {"metadata", "-L", "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
+};
+
+void print_help(std::FILE* to) {
+  std::fprintf(to, "tern kafka: with the flags of kcat where it has them\n\n");
+  for (const Subcommand& each : kSubcommands) {
+    std::fprintf(to, "  tern kafka %-9s %s%s%s\n", each.name, each.summary,
+                 each.kcat ? "; also as " : "", each.kcat ? each.kcat : "");
+  }
+  std::fprintf(to, R"(
+All of them take:%s
+Examples:
+  seq 1000 | tern kafka produce -b localhost:9092 -t numbers
+  tern kafka consume -b localhost:9092 -t numbers -o -10 -e
+  tern kafka consume -b localhost:9092 -t numbers -J | jq .payload
+  tern kafka topics -b localhost:9092 --create orders --partitions 6
+
+Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
+was asked for makes no sense. `tern kafka COMMAND --help` tells more of each.
+)",
+               kCommonHelp);
+}
+
+// By name, or as kcat says it: `tern kafka -b B -t T -C`.
+const Subcommand* find(std::vector<std::string>& arguments) {
+  for (const Subcommand& each : kSubcommands) {
+    if (arguments[0] == each.name) {
+      arguments.erase(arguments.begin());
+      return &each;
+    }
+  }
+  if (!arguments[0].starts_with('-')) return nullptr;
+  for (const Subcommand& each : kSubcommands) {
+    if (!each.kcat) continue;
+    const auto flag = std::find(arguments.begin(), arguments.end(), each.kcat);
+    if (flag == arguments.end()) continue;
+    arguments.erase(flag);
+    return &each;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+int run_kafka(Arguments given) {
+  std::vector<std::string> arguments = given.rest();
+  const auto is_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+  if (arguments.empty() || is_help(arguments[0]) || arguments[0] == "help") {
+    print_help(arguments.empty() ? stderr : stdout);
+    return arguments.empty() ? 2 : 0;
+  }
+  const std::string first = arguments[0];
+  const Subcommand* command = find(arguments);
+  if (!command) {
+    std::fprintf(stderr, "tern: kafka has no command \"%s\"\n\n", first.c_str());
+    print_help(stderr);
+    return 2;
+  }
+  if (std::any_of(arguments.begin(), arguments.end(), is_help)) {
+    std::printf("%s%s", *command->help, kCommonHelp);
+    return 0;
+  }
+  try {
+    return command->run(arguments);
+  } catch (const UsageError& error) {
+    note(std::string(error.what()) + "\nTry `tern kafka " + command->name + " --help`.");
+    return 2;
+  } catch (const Interrupted&) {
+    return kInterrupted;
+  }
+}
+
+}  // namespace tern::cli

@@ -1,0 +1,155 @@
+#include "client/cli/options.h"
+
+#include <getopt.h>
+
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+namespace tern::cli {
+namespace {
+
+// What kcat has and this has not, with what to say.
+const char* why_not(char letter) {
+  switch (letter) {
+    case 'G':
+      return "consumer groups are not supported yet; name a topic with -t, and partitions with -p";
+    case 's':
+    case 'r':
+      return "serializers and schema registries are not supported; -f and -J write bytes as they "
+             "are";
+    case 'Q':
+      return "not supported; `tern kafka consume -o s@MS -c 1 -f '%o\\n'` tells the offset of a "
+             "time";
+    case 'd':
+      return "not supported; what goes wrong is told without it";
+    default:
+      return nullptr;
+  }
+}
+
+[[noreturn]] void refuse(const std::string& word, int letter, bool missing_value) {
+  if (missing_value) throw UsageError(word + " needs a value");
+  if (const char* why = why_not(static_cast<char>(letter))) {
+    throw UsageError(std::string("-") + static_cast<char>(letter) + ": " + why);
+  }
+  const bool is_long = word.starts_with("--") || letter == 0;
+  throw UsageError("unknown option " + (is_long ? word : std::string("-") + char(letter)));
+}
+
+}  // namespace
+
+GivenOptions read_options(const std::vector<std::string>& arguments,
+                          std::initializer_list<Option> known) {
+  std::string shorts = ":";  // tells a missing value apart
+  std::vector<::option> longs;
+  for (const Option& each : known) {
+    if (std::isalnum(static_cast<unsigned char>(each.letter)) != 0) {
+      shorts += each.letter;
+      if (each.has_value) shorts += ':';
+    }
+    if (each.name) longs.push_back({each.name, each.has_value ? 1 : 0, nullptr, each.letter});
+  }
+  longs.push_back({});
+  std::vector<std::string> words = {"tern"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  const int count = static_cast<int>(pointers.size());
+  pointers.push_back(nullptr);
+
+  GivenOptions given;
+  optind = 0;  // glibc: begin anew
+  opterr = 0;
+  for (;;) {
+    const int at = optind;
+    const int letter = getopt_long(count, pointers.data(), shorts.c_str(), longs.data(), nullptr);
+    if (letter == -1) break;
+    if (letter == '?' || letter == ':') {
+      const char* word = pointers[static_cast<std::size_t>(optind > at ? optind - 1 : at)];
+      refuse(word, optopt, letter == ':');
+    }
+    given.options.push_back({static_cast<char>(letter), optarg ? optarg : ""});
+  }
+  for (int i = optind; i < count; ++i)
+    given.others.emplace_back(pointers[static_cast<std::size_t>(i)]);
+  return given;
+}
+
+std::int64_t number_of(const char* what, const std::string& text, std::int64_t least,
+                       std::int64_t most) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < least || number > most) {
+    throw UsageError(std::string(what) + ": \"" + text + "\" is not a number from " +
+                     std::to_string(least) + " to " + std::to_string(most));
+  }
+  return number;
+}
+
+std::pair<std::string, std::string> pair_of(const char* what, const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw UsageError(std::string(what) + ": \"" + text + "\" is not name=value");
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+bool CommonOptions::take(const GivenOption& option) {
+  switch (option.letter) {
+    case 'b':
+      properties.push_back({"bootstrap.servers", option.value});
+      return true;
+    case 'X': {
+      auto [name, value] = pair_of("-X", option.value);
+      properties.push_back({std::move(name), std::move(value)});
+      return true;
+    }
+    case 'F': {
+      file = option.value;
+      std::ifstream stream(file, std::ios::binary);
+      if (!stream) throw UsageError("-F: cannot read " + file);
+      const std::string text{std::istreambuf_iterator<char>(stream), {}};
+      if (const Failure failure = kafka::read_properties(text, properties)) {
+        throw UsageError(file + ": " + failure.message());
+      }
+      return true;
+    }
+    case 'm':
+      properties.push_back({"default.api.timeout.ms",
+                            std::to_string(1000 * number_of("-m", option.value, 1, 1'000'000))});
+      return true;
+    case 't':
+      topic = option.value;
+      return true;
+    case 'q':
+      quiet = true;
+      return true;
+    case 'J':
+      json = true;
+      return true;
+    default:
+      return false;
+  }
+}
+
+kafka::Configs CommonOptions::configs() const {
+  kafka::Configs configs;
+  // Somebody sits there and waits.
+  configs.client.operation_timeout = std::chrono::seconds(10);
+  configs.producer.metadata_timeout = std::chrono::seconds(10);
+  if (const Failure failure = kafka::apply_properties(properties, configs)) {
+    const std::string message = failure.message();
+    throw UsageError(message.starts_with("line ") ? file + ": " + message : message);
+  }
+  if (configs.client.bootstrap.empty()) {
+    throw UsageError("which cluster? say -b HOST:PORT (or bootstrap.servers with -X or -F)");
+  }
+  for (const Failure& failure :
+       {check(configs.client), check(configs.producer, configs.client), check(configs.consumer)}) {
+    if (failure) throw UsageError(failure.message());
+  }
+  return configs;
+}
+
+}  // namespace tern::cli

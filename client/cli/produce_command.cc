@@ -1,0 +1,475 @@
+// tern kafka produce: lines, files or JSON to records. This thread reads and cuts; the client's own
+// sends. When the client's buffer is full, reading waits: memory stays bounded for endless input.
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <limits>
+#include <memory>
+#include <optional>
+
+#include "client/cli/json.h"
+#include "client/cli/kafka_commands.h"
+#include "client/cli/output.h"
+#include "client/cli/progress.h"
+#include "client/cli/session.h"
+#include "client/cli/splitter.h"
+#include "client/cli/text_format.h"
+#include "client/kafka/producer.h"
+
+namespace tern::cli {
+
+const char* const kProduceHelp =
+    R"(tern kafka produce -b BROKERS -t TOPIC [FILE...]: send records
+
+Each line of standard input is a record, the last one also without a newline; empty lines are none.
+Given FILEs, each file as a whole is a record; with -l each of their lines is one.
+
+  -t, --topic TOPIC     where to
+  -l, --lines           records are the lines of the FILEs
+  -D DELIMITER          what ends a record (\n); \t, \r, \0 and \xNN are understood
+  -K DELIMITER          what ends the key in front of a value: -K : for "key:value"
+  -k, --key KEY         the key of all records (of those without one, with -K or -J)
+  -p, --partition N     the partition of all records (by key, or any)
+  -H, --header N=V      a header of all records, as often as you like; without =V it is null
+  -z, --compress CODEC  gzip or none
+  -Z                    what is empty is null: values (tombstones) and keys
+  -c, --count N         stop after so many records
+  -T, --tee             write the records to standard output as well
+  -J, --json            each line is a record in JSON: {"key":"k","value":"v"}, also with topic,
+                        partition, ts, headers ({"name":"value"} or ["name","value"]), key_base64 and
+                        value_base64 for bytes; what `consume -J` writes is understood
+
+Waits for every record to be acknowledged by all in-sync replicas, sends none twice, and exits with 1
+if any was not delivered. Ctrl-C: what was read is delivered; a second one ends at once.
+
+Examples:
+  echo hello | tern kafka produce -b localhost:9092 -t greetings
+  tail -f app.log | tern kafka produce -b localhost:9092 -t logs -z gzip -X linger.ms=100
+  tern kafka produce -b localhost:9092 -t users -K , -l users.csv
+  echo 'alice,' | tern kafka produce -b localhost:9092 -t users -K , -Z      # deletes alice
+  tern kafka produce -b localhost:9092 -t pictures -H type=png *.png
+  echo '{"key":"a","value":{"n":1}}' | tern kafka produce -b localhost:9092 -t orders -J
+)";
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Options {
+  CommonOptions common;
+  std::vector<std::string> files;
+  bool lines = false;
+  std::string delimiter = "\n";
+  std::string key_delimiter;  // empty: lines have no keys
+  std::optional<std::string> key;
+  std::int32_t partition = kafka::kPartitionByKey;
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  bool empty_is_null = false;
+  std::int64_t count = std::numeric_limits<std::int64_t>::max();
+  bool tee = false;
+};
+
+void take(const GivenOption& option, Options& out) {
+  const std::string& value = option.value;
+  switch (option.letter) {
+    case 'l':
+      out.lines = true;
+      break;
+    case 'D':
+      out.delimiter = unescape(value);
+      if (out.delimiter.empty()) throw UsageError("-D: must not be empty");
+      break;
+    case 'K':
+      out.key_delimiter = unescape(value);
+      if (out.key_delimiter.empty()) throw UsageError("-K: must not be empty");
+      break;
+    case 'k':
+      out.key = value;
+      break;
+    case 'p':
+      out.partition = static_cast<std::int32_t>(
+          number_of("-p", value, -1, std::numeric_limits<std::int32_t>::max()));
+      break;
+    case 'H': {
+      const std::size_t equals = value.find('=');
+      if (equals == 0 || value.empty()) throw UsageError("-H: a header needs a name, as in -H a=1");
+      auto& [name, text] = out.headers.emplace_back(value.substr(0, equals), std::nullopt);
+      if (equals != std::string::npos) text = value.substr(equals + 1);
+      break;
+    }
+    case 'z':
+      out.common.properties.push_back({"compression.type", value});
+      break;
+    case 'Z':
+      out.empty_is_null = true;
+      break;
+    case 'c':
+      out.count = number_of("-c", value, 1, out.count);
+      break;
+    case 'T':
+      out.tee = true;
+      break;
+    default:
+      out.common.take(option);
+  }
+}
+
+Options read(const std::vector<std::string>& arguments) {
+  GivenOptions given = read_options(arguments, {TERN_COMMON_KAFKA_OPTIONS,
+                                                {'l', "lines", false},
+                                                {'D', "delimiter", true},
+                                                {'K', "key-delimiter", true},
+                                                {'k', "key", true},
+                                                {'p', "partition", true},
+                                                {'H', "header", true},
+                                                {'z', "compress", true},
+                                                {'Z', nullptr, false},
+                                                {'c', "count", true},
+                                                {'T', "tee", false}});
+  Options options;
+  for (const GivenOption& each : given.options) take(each, options);
+  options.files = std::move(given.others);
+  if (options.common.topic.empty() && !options.common.json) {
+    throw UsageError("which topic? say -t TOPIC");
+  }
+  if (options.lines && options.files.empty()) throw UsageError("-l: which file?");
+  if (options.common.json && !options.key_delimiter.empty()) {
+    throw UsageError("-J and -K: the keys are in the JSON");
+  }
+  if (options.common.json && !options.files.empty()) options.lines = true;
+  return options;
+}
+
+// What became of the records. The client's thread adds, this one reads.
+class Fates {
+ public:
+  void add(const kafka::BatchReport& report) {
+    const auto count = static_cast<std::int64_t>(report.count);
+    if (!report.error) {
+      delivered_.fetch_add(count, std::memory_order_relaxed);
+      return;
+    }
+    const bool maybe = report.error == ClientErrc::maybe_written;
+    (maybe ? maybe_ : failed_).fetch_add(count, std::memory_order_relaxed);
+    complain(std::to_string(count) + " record" + (count == 1 ? "" : "s") + " for " +
+             std::string(report.topic) + (maybe ? " may not be written: " : " not written: ") +
+             report.message());
+  }
+  void fail(const std::string& what) {
+    failed_.fetch_add(1, std::memory_order_relaxed);
+    complain(what);
+  }
+
+  std::int64_t delivered() const { return delivered_.load(std::memory_order_relaxed); }
+  std::int64_t failed() const { return failed_.load(std::memory_order_relaxed); }
+  std::int64_t maybe() const { return maybe_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr int kShown = 10;
+
+  void complain(const std::string& text) {
+    const int shown = shown_.fetch_add(1, std::memory_order_relaxed);
+    if (shown < kShown) note(text);
+    if (shown == kShown) note("and so on; the rest is only counted");
+  }
+
+  std::atomic<std::int64_t> delivered_{0};
+  std::atomic<std::int64_t> failed_{0};
+  std::atomic<std::int64_t> maybe_{0};
+  std::atomic<int> shown_{0};
+};
+
+// A file, or standard input, closed if it was opened here.
+class Source {
+ public:
+  explicit Source(const std::string& path)
+      : fd_(path.empty() || path == "-" ? STDIN_FILENO
+                                        : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+        name_(fd_ == STDIN_FILENO ? "standard input" : path) {
+    if (fd_ < 0)
+      throw UsageError("cannot open " + path + ": " + std::generic_category().message(errno));
+    struct stat info{};
+    if (::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode)) size_ = info.st_size;
+    if (S_ISDIR(info.st_mode)) throw UsageError(path + " is a directory");
+    if (size_ == 0) ::fcntl(fd_, F_SETPIPE_SZ, 1 << 20);  // fewer reads, if it is a pipe
+  }
+  ~Source() {
+    if (fd_ > STDIN_FILENO) ::close(fd_);
+  }
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  // 0 at the end, or when a signal came. Throws std::system_error.
+  std::size_t read(std::span<char> into) {
+    for (;;) {
+      const ssize_t bytes = ::read(fd_, into.data(), into.size());
+      if (bytes >= 0) return static_cast<std::size_t>(bytes);
+      if (errno == EINTR) {
+        interrupted_ = true;
+        return 0;
+      }
+      if (errno != EAGAIN) {
+        throw std::system_error(errno, std::generic_category(), "cannot read " + name_);
+      }
+      pollfd readable{fd_, POLLIN, 0};  // somebody else made the terminal non-blocking
+      ::poll(&readable, 1, -1);
+    }
+  }
+  bool interrupted() const { return interrupted_; }
+  int fd() const { return fd_; }
+  std::int64_t size() const { return size_; }  // 0: not known
+  const std::string& name() const { return name_; }
+
+ private:
+  const int fd_;
+  const std::string name_;
+  std::int64_t size_ = 0;
+  bool interrupted_ = false;
+};
+
+class Feeder {
+ public:
+  Feeder(Session& session, const Options& options)
+      : session_(session),
+        options_(options),
+        longest_(session.configs().producer.max_request_bytes),
+        producer_(session.client(), session.configs().producer) {
+    // The client may still tell of batches when this object is gone.
+    producer_.on_batch([fates = fates_](const kafka::BatchReport& report) { fates->add(report); });
+    if (!options.common.topic.empty()) topic_.emplace(producer_.topic(options.common.topic));
+    for (const auto& [name, value] : options.headers) {
+      headers_.push_back({name, value ? wire::Bytes(*value) : wire::Bytes::null()});
+    }
+    if (options.tee) output_ = std::make_unique<Output>(STDOUT_FILENO);
+  }
+
+  // Exit status.
+  int run() {
+    check_topic();
+    const auto start = Clock::now();
+    if (options_.files.empty()) feed_lines("");
+    for (const std::string& file : options_.files) {
+      if (enough()) break;
+      if (options_.lines) {
+        feed_lines(file);
+      } else {
+        feed_whole(file);
+      }
+    }
+    flush();
+    return summarize(Clock::now() - start);
+  }
+
+ private:
+  // What is surely wrong is said before anything is read.
+  void check_topic() {
+    if (!topic_) return;
+    const std::string& name = options_.common.topic;
+    const kafka::TopicDescription topic = session_.describe(name);
+    if (topic.error) {
+      if (session_.configs().client.allow_auto_create_topics &&
+          topic.error == kafka::BrokerErrc::unknown_topic_or_partition) {
+        return;  // the broker makes it, or the records say that it did not
+      }
+      throw std::runtime_error("topic " + name + ": " + topic.error.message() +
+                               "; `tern kafka topics --create " + name + "` makes one");
+    }
+    if (options_.partition >= static_cast<std::int32_t>(topic.partitions.size())) {
+      throw UsageError("-p " + std::to_string(options_.partition) + ": topic " + name +
+                       " has partitions 0 to " + std::to_string(topic.partitions.size() - 1));
+    }
+  }
+
+  bool enough() const { return session_.interrupt().raised() || taken_ >= options_.count; }
+
+  void feed_lines(const std::string& path) {
+    Source source(path);
+    Splitter splitter(options_.delimiter, longest_);
+    Progress progress("producing", source.size(), source.size() ? "bytes" : "records");
+    if (isatty(source.fd()) != 0) progress.disable();
+    progress_ = &progress;
+    std::int64_t bytes = 0;
+    bool ended = false;
+    while (!ended && !enough()) {
+      // A file never keeps anybody waiting.
+      if (source.size() == 0 && !session_.interrupt().wait_readable(source.fd())) break;
+      const std::size_t got = source.read(splitter.room());
+      if (source.interrupted()) break;
+      splitter.filled(got);
+      bytes += static_cast<std::int64_t>(got);
+      ended = got == 0;
+      if (ended) splitter.finish();
+      take_records(splitter, source.name());
+      if (output_) output_->flush();
+      progress_at_ = source.size() ? bytes : -1;
+      show_progress();
+    }
+    progress_ = nullptr;
+  }
+
+  void take_records(Splitter& splitter, const std::string& source) {
+    std::string_view line;
+    while (taken_ < options_.count) {
+      const Splitter::Step step = splitter.next(line);
+      if (step == Splitter::Step::more) return;
+      if (step == Splitter::Step::too_long) {
+        fail(where(source, splitter), "longer than " + std::to_string(longest_) +
+                                          " bytes; -X max.request.size=N allows more");
+        continue;
+      }
+      if (line.empty()) continue;
+      if (options_.common.json) {
+        send_json(line, source, splitter);
+      } else {
+        send_line(line, source, splitter);
+      }
+      if (output_) output_->buffer().append(line).append(options_.delimiter);
+    }
+  }
+
+  void feed_whole(const std::string& path) {
+    Source source(path);
+    std::string content;
+    std::vector<char> piece(std::size_t{1} << 20);
+    for (;;) {
+      const std::size_t got = source.read(piece);
+      if (source.interrupted()) return;
+      if (got == 0) break;
+      content.append(piece.data(), got);
+      if (content.size() > longest_) {
+        return fail(path, "longer than " + std::to_string(longest_) +
+                              " bytes; -X max.request.size=N allows more, or -l sends its lines");
+      }
+    }
+    kafka::Record record = blank();
+    record.value = nullable(content);
+    send(record, path, nullptr);
+  }
+
+  kafka::Record blank() const {
+    kafka::Record record;
+    if (options_.key) record.key = nullable(*options_.key);
+    record.headers = headers_;
+    record.partition = options_.partition;
+    return record;
+  }
+
+  wire::Bytes nullable(std::string_view text) const {
+    return text.empty() && options_.empty_is_null ? wire::Bytes::null() : wire::Bytes(text);
+  }
+
+  void send_line(std::string_view line, const std::string& source, const Splitter& splitter) {
+    kafka::Record record = blank();
+    if (!options_.key_delimiter.empty()) {
+      if (const std::size_t at = line.find(options_.key_delimiter); at != std::string_view::npos) {
+        record.key = nullable(line.substr(0, at));
+        line.remove_prefix(at + options_.key_delimiter.size());
+      }
+    }
+    record.value = nullable(line);
+    send(record, source, &splitter);
+  }
+
+  void send_json(std::string_view line, const std::string& source, const Splitter& splitter) {
+    const std::string wrong = read_json(line, json_);
+    if (!wrong.empty()) return fail(where(source, splitter), wrong);
+    if (!topic_ && !json_.topic) return fail(where(source, splitter), "no topic, and no -t either");
+    kafka::Record record = blank();
+    if (json_.key) record.key = nullable(*json_.key);
+    record.value = json_.value ? nullable(*json_.value) : wire::Bytes::null();
+    std::vector<kafka::Header> headers;
+    for (const auto& [name, value] : json_.headers) {
+      headers.push_back({name, value ? wire::Bytes(*value) : wire::Bytes::null()});
+    }
+    if (!headers.empty()) record.headers = headers;
+    if (options_.partition < 0) record.partition = json_.partition;
+    record.timestamp_ms = json_.timestamp_ms;
+    send(record, source, &splitter);
+  }
+
+  // `splitter` is where it comes from; null: a file as a whole.
+  void send(const kafka::Record& record, const std::string& source, const Splitter* splitter) {
+    const auto try_it = [&] {
+      return topic_ ? producer_.try_send(*topic_, record)
+                    : producer_.try_send(*json_.topic, record);
+    };
+    std::error_code error = try_it();
+    while (error == ClientErrc::queue_full) {
+      std::future<void> space = producer_.async_wait_space(asio::use_future);
+      while (space.wait_for(kGlance) == std::future_status::timeout) show_progress();
+      space.get();
+      error = try_it();
+    }
+    if (error) {
+      fail(
+          splitter ? where(source, *splitter) : source,
+          error.message() +
+              (error == ClientErrc::record_too_large ? "; -X max.request.size=N allows more" : ""));
+      return;
+    }
+    ++taken_;
+    bytes_ += static_cast<std::int64_t>(record.key.size() + record.value.size());
+  }
+
+  static std::string where(const std::string& source, const Splitter& splitter) {
+    return source + ", record " + std::to_string(splitter.count());
+  }
+  void fail(const std::string& place, const std::string& what) {
+    fates_->fail(place + ": " + what);
+  }
+
+  void show_progress() {
+    if (progress_) progress_->show(progress_at_ >= 0 ? progress_at_ : fates_->delivered());
+  }
+
+  void flush() {
+    Progress progress("delivering", taken_, "records");
+    std::future<void> flushed = producer_.async_flush(asio::use_future);
+    while (flushed.wait_for(kGlance) == std::future_status::timeout) {
+      progress.show(fates_->delivered() + fates_->failed() + fates_->maybe());
+    }
+    flushed.get();
+  }
+
+  int summarize(Clock::duration took) {
+    const std::int64_t lost = fates_->failed() + fates_->maybe();
+    if (!options_.common.quiet) {
+      const std::string whole =
+          fates_->maybe() ? ", " + with_commas(fates_->maybe()) + " may or may not be written" : "";
+      const std::string failed =
+          fates_->failed() ? ", " + with_commas(fates_->failed()) + " not written" : "";
+      note((session_.interrupt().raised() ? "interrupted; delivered " : "delivered ") +
+           in_words(fates_->delivered(), bytes_, took) + failed + whole);
+    }
+    return lost == 0 ? 0 : 1;
+  }
+
+  Session& session_;
+  const Options& options_;
+  const std::size_t longest_;
+  const std::shared_ptr<Fates> fates_ = std::make_shared<Fates>();
+  kafka::Producer producer_;
+  std::optional<kafka::TopicHandle> topic_;
+  std::vector<kafka::Header> headers_;
+  std::unique_ptr<Output> output_;  // for -T
+  JsonRecord json_;
+  std::int64_t taken_ = 0;
+  std::int64_t bytes_ = 0;
+  Progress* progress_ = nullptr;
+  std::int64_t progress_at_ = -1;  // bytes; -1: records are counted
+};
+
+}  // namespace
+
+int run_produce(const std::vector<std::string>& arguments) {
+  const Options options = read(arguments);
+  for (const std::string& file : options.files) Source{file};
+  Session session(options.common);
+  return Feeder(session, options).run();
+}
+
+}  // namespace tern::cli

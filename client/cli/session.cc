@@ -1,0 +1,71 @@
+#include "client/cli/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "client/cli/progress.h"
+
+namespace tern::cli {
+namespace {
+
+// Tells of brokers that cannot be reached while the client tries on. Each sentence once in a row.
+class Troubles final : public kafka::Observer {
+ public:
+  void on_disconnected(const Connection&, Stage, const Failure& failure) override {
+    if (!failure || failure.code == Condition::closed) return;
+    std::string text = failure.message();
+    if (text == last_) return;
+    note(text + " (trying again)");
+    last_ = std::move(text);
+  }
+
+ private:
+  std::string last_;
+};
+
+kafka::Configs with_troubles(kafka::Configs configs, bool quiet) {
+  if (!quiet) configs.client.observer = std::make_shared<Troubles>();
+  return configs;
+}
+
+}  // namespace
+
+void note(const std::string& text) {
+  const char* const clear = isatty(STDERR_FILENO) != 0 ? "\r\033[K" : "";
+  std::fprintf(stderr, "%stern: %s\n", clear, text.c_str());
+}
+
+Session::Session(const CommonOptions& options)
+    : configs_(with_troubles(options.configs(), options.quiet)),
+      client_(runtime_.executor(), configs_.client) {}
+
+kafka::TopicDescription Session::describe(const std::string& topic) {
+  kafka::Admin admin(client_);
+  kafka::ClusterDescription cluster =
+      call("cannot ask for topic " + topic, [&](Diagnostics* diagnostics) {
+        std::vector<std::string> topics;
+        topics.push_back(topic);
+        return admin.async_describe_topics(topics, asio::use_future, diagnostics);
+      });
+  if (cluster.topics.empty()) throw std::runtime_error("the broker says nothing about " + topic);
+  return std::move(cluster.topics.front());
+}
+
+std::string in_words(std::int64_t records, std::int64_t bytes,
+                     std::chrono::steady_clock::duration took) {
+  const double seconds = std::max(std::chrono::duration<double>(took).count(), 1e-9);
+  char text[160];
+  std::snprintf(
+      text, sizeof(text), "%s record%s, %.1f MB, in %.2f s (%s records/s)",
+      with_commas(records).c_str(), records == 1 ? "" : "s", static_cast<double>(bytes) / 1e6,
+      seconds,
+      with_commas(static_cast<std::int64_t>(static_cast<double>(records) / seconds)).c_str());
+  return text;
+}
+
+}  // namespace tern::cli
