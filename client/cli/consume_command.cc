@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <asio/detached.hpp>
 #include <limits>
 #include <optional>
 
@@ -26,17 +27,21 @@ until Ctrl-C.
   -p, --partition N     one partition only
   -o, --offset WHERE    beginning, end, an offset, -N (the last N of each partition),
                         s@MS from a time on, e@MS up to a time; the last two also together
-  -e, --exit            exit at the end, as it was when the command started
+  -e, --exit            exit at the end: of each partition, as it is when that is reached
   -c, --count N         exit after so many records
   -f, --format FORMAT   how to write a record: %s value, %k key, %t topic, %p partition, %o offset,
                         %T timestamp, %h headers, %S and %K lengths of value and key (-1: null), %R the
                         value's length in four bytes, %%, and \n \t \r \0 \\ \xNN
   -D DELIMITER          what to write after each record (\n)
   -K DELIMITER          write the key and this in front of each value
+  -O                    with -K: write the offset and the delimiter in front of the key
   -Z                    write NULL for null keys and values
   -J, --json            one JSON object a line: topic, partition, offset, tstype, ts, broker, headers,
                         key, payload; bytes that are not UTF-8 as key_base64 and payload_base64
   -u, --unbuffered      write each record by itself
+
+What the cluster has is written as it is: without -f or -J, a value that contains the delimiter
+looks like two. Exit status after Ctrl-C: 0, but 130 if -e or -c had asked for an end of its own.
 
 Examples:
   tern kafka consume -b localhost:9092 -t orders -o -5 -e           # the last five of each partition
@@ -50,6 +55,7 @@ Examples:
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kGlance{100};
 
 struct Options {
   CommonOptions common;
@@ -60,6 +66,7 @@ struct Options {
   std::optional<std::string> format;
   std::string delimiter = "\n";
   std::optional<std::string> key_delimiter;
+  bool offsets = false;
   bool nulls = false;
   bool unbuffered = false;
 };
@@ -88,6 +95,9 @@ void take(const GivenOption& option, Options& out) {
     case 'K':
       out.key_delimiter = unescape(option.value);
       break;
+    case 'O':
+      out.offsets = true;
+      break;
     case 'Z':
       out.nulls = true;
       break;
@@ -108,6 +118,7 @@ Options read(const std::vector<std::string>& arguments) {
                                                 {'f', "format", true},
                                                 {'D', "delimiter", true},
                                                 {'K', "key-delimiter", true},
+                                                {'O', nullptr, false},
                                                 {'Z', nullptr, false},
                                                 {'u', "unbuffered", false}});
   Options options;
@@ -117,13 +128,17 @@ Options read(const std::vector<std::string>& arguments) {
   }
   if (options.common.topic.empty()) throw UsageError("which topic? say -t TOPIC");
   if (options.common.json && options.format) throw UsageError("-J and -f: one of them");
+  if (options.offsets && !options.key_delimiter) {
+    throw UsageError(
+        "-O needs -K, which says what to write after the offset; or use -f '%o %s\\n'");
+  }
   return options;
 }
 
 TextFormat make_format(const Options& options) {
   if (options.format) return TextFormat(*options.format, options.nulls);
   return TextFormat(options.key_delimiter ? &*options.key_delimiter : nullptr, options.delimiter,
-                    options.nulls);
+                    options.offsets, options.nulls);
 }
 
 class Reader {
@@ -139,6 +154,9 @@ class Reader {
   int run() {
     find_partitions();
     place();
+    session_.interrupt().watch_reader(STDOUT_FILENO);
+    const Interrupt::Reaction reaction(
+        session_.interrupt(), [this] { consumer_.async_close(Duration::zero(), asio::detached); });
     Progress progress("consuming", expected(), "records");
     if (isatty(STDOUT_FILENO) != 0) progress.disable();
     const auto start = Clock::now();
@@ -152,7 +170,8 @@ class Reader {
       note((session_.interrupt().raised() ? "interrupted; read " : "read ") +
            in_words(count_, bytes_, Clock::now() - start));
     }
-    return failed_ ? 1 : 0;
+    if (failed_) return kFailed;
+    return ends_itself() && interrupted() ? kInterrupted : 0;
   }
 
  private:
@@ -161,7 +180,7 @@ class Reader {
     std::int32_t leader = -1;
     bool reading = false;
     std::int64_t start = 0;
-    std::int64_t stop = std::numeric_limits<std::int64_t>::max();  // with -e
+    std::int64_t end = 0;  // when the command started
   };
 
   void find_partitions() {
@@ -219,8 +238,8 @@ class Reader {
              " [" + std::to_string(partition.name.partition) + "] does not exist; it has " +
              std::to_string(first[i].offset) + " to before " + std::to_string(next[i].offset));
       }
-      if (options_.exit_at_end) partition.stop = next[i].offset;
-      if (partition.start >= partition.stop) {
+      partition.end = next[i].offset;
+      if (options_.exit_at_end && partition.start >= partition.end) {
         finish(partition);
       } else {
         assignment.push_back({partition.name.topic, partition.name.partition,
@@ -236,10 +255,9 @@ class Reader {
   std::int64_t expected() const {
     std::int64_t sum = 0;
     for (const Partition& each : partitions_) {
-      if (options_.exit_at_end && each.reading) sum += each.stop - each.start;
+      if (options_.exit_at_end && each.reading) sum += each.end - each.start;
     }
-    const bool counted = options_.count != std::numeric_limits<std::int64_t>::max();
-    if (!counted) return sum;
+    if (!counted()) return sum;
     return sum == 0 ? options_.count : std::min(sum, options_.count);
   }
 
@@ -254,23 +272,28 @@ class Reader {
     return failed_ || reading_ == 0 || count_ >= options_.count || session_.interrupt().raised() ||
            output_.reader_gone();
   }
+  // Before the end that was asked for.
+  bool interrupted() {
+    return session_.interrupt().raised() && reading_ != 0 && count_ < options_.count;
+  }
+  bool ends_itself() const { return options_.exit_at_end || counted(); }
+  bool counted() const { return options_.count != std::numeric_limits<std::int64_t>::max(); }
 
   void poll() {
     Diagnostics diagnostics;
+    // A poll ends with a record, but the end may lie behind what nobody sees: markers of
+    // transactions, gaps.
+    const Duration patience = options_.exit_at_end ? Duration(kGlance) : Duration::max();
     try {
       const kafka::Records records =
-          consumer_.async_poll(kGlance, asio::use_future, &diagnostics).get();
+          consumer_.async_poll(patience, asio::use_future, &diagnostics).get();
       write(records);
-      // The end may lie behind records that nobody sees: markers of transactions, gaps.
       for (Partition& each : partitions_) {
-        if (each.reading && options_.exit_at_end &&
-            (consumer_.position(each.name) >= each.stop ||
-             (records.empty() && consumer_.lag(each.name) == 0))) {
-          finish(each);
-        }
+        if (options_.exit_at_end && each.reading && consumer_.lag(each.name) == 0) finish(each);
       }
     } catch (const std::system_error& error) {
       if (error.code().category() == std::generic_category()) throw;  // of the output
+      if (error.code() == ClientErrc::closed && over()) return;       // by the reaction
       note(diagnostics.message.empty() ? error.code().message() : diagnostics.message);
       failed_ = error.code() != ClientErrc::no_broker;  // that one may come back
     }
@@ -280,8 +303,7 @@ class Reader {
     for (const kafka::ConsumerRecord& record : records) {
       Partition& partition = partitions_[static_cast<std::size_t>(record.partition)];
       if (!partition.reading) continue;
-      if (record.offset >= partition.stop ||
-          (options_.range.stop_ms && record.timestamp_ms >= *options_.range.stop_ms)) {
+      if (options_.range.stop_ms && record.timestamp_ms >= *options_.range.stop_ms) {
         finish(partition);
         continue;
       }

@@ -56,7 +56,7 @@ void append_base64(std::string_view bytes, std::string& out) {
 bool read_base64(std::string_view text, std::string& out) {
   out.clear();
   if (text.size() % 4 != 0) return false;
-  while (text.ends_with('=')) text.remove_suffix(1);
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
   std::uint32_t group = 0;
   int bits = 0;
   for (const char c : text) {

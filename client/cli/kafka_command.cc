@@ -11,15 +11,14 @@ namespace tern::cli {
 
 const char* const kCommonHelp = R"(
   -b, --brokers HOST:PORT,...  where to find the cluster
-  -X NAME=VALUE                a setting by Kafka's name (linger.ms, acks, fetch.min.bytes, ...)
+  -X NAME=VALUE                a setting by Kafka's name (linger.ms, acks, fetch.min.bytes, ...);
+                               -X list names all there are
   -F FILE                      settings from a .properties file
   -m SECONDS                   patience with the cluster (10)
   -q, --quiet                  no summary, no words about brokers that are tried again
 )";
 
 namespace {
-
-constexpr int kInterrupted = 130;  // as a shell tells it
 
 struct Subcommand {
   const char* name;
@@ -51,8 +50,15 @@ Examples:
   tern kafka consume -b localhost:9092 -t numbers -J | jq .payload
   tern kafka topics -b localhost:9092 --create orders --partitions 6
 
+From kcat: -P -C -L choose the command, and these mean what they mean there:
+  all of them           -b -X -F -m -q -J -t
+  produce               -p -k -K -D -H -z -l -c -T -Z FILE...
+  consume               -p -o -e -c -f -K -D -J -O -Z -u
+  not here (yet)        -G groups, -s -r serializers, -Q (consume -o s@MS -c 1 -f '%%o\n'), -d -v -E
+
 Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
-was asked for makes no sense. `tern kafka COMMAND --help` tells more of each.
+was asked for makes no sense, 130 it was interrupted before its end.
+`tern kafka COMMAND --help` tells more of each.
 )",
                kCommonHelp);
 }
@@ -76,6 +82,15 @@ const Subcommand* find(std::vector<std::string>& arguments) {
   return nullptr;
 }
 
+// -X list, whatever else there is.
+bool wants_list(const std::vector<std::string>& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const bool next = arguments[i] == "-X" && i + 1 < arguments.size();
+    if (arguments[i] == "-Xlist" || (next && arguments[i + 1] == "list")) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 int run_kafka(Arguments given) {
@@ -84,6 +99,12 @@ int run_kafka(Arguments given) {
   if (arguments.empty() || is_help(arguments[0]) || arguments[0] == "help") {
     print_help(arguments.empty() ? stderr : stdout);
     return arguments.empty() ? 2 : 0;
+  }
+  if (wants_list(arguments)) {
+    for (const std::string_view name : kafka::property_names()) {
+      std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    }
+    return 0;
   }
   const std::string first = arguments[0];
   const Subcommand* command = find(arguments);

@@ -1,5 +1,5 @@
 // The subcommands of `tern kafka`. Each gets what follows its name and returns the exit status: 0
-// all went well, 1 it did not. UsageError for what the user got wrong.
+// all went well, or one of those below. UsageError for what the user got wrong.
 #ifndef TERN_CLIENT_CLI_KAFKA_COMMANDS_H_
 #define TERN_CLIENT_CLI_KAFKA_COMMANDS_H_
 
@@ -7,6 +7,9 @@
 #include <vector>
 
 namespace tern::cli {
+
+inline constexpr int kFailed = 1;
+inline constexpr int kInterrupted = 130;  // as a shell tells it
 
 int run_produce(const std::vector<std::string>& arguments);
 int run_consume(const std::vector<std::string>& arguments);

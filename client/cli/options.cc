@@ -22,7 +22,10 @@ const char* why_not(char letter) {
       return "not supported; `tern kafka consume -o s@MS -c 1 -f '%o\\n'` tells the offset of a "
              "time";
     case 'd':
+    case 'v':
       return "not supported; what goes wrong is told without it";
+    case 'E':
+      return "not supported; what may pass, as a broker that is away, is tried again without it";
     default:
       return nullptr;
   }

@@ -33,7 +33,7 @@ Given FILEs, each file as a whole is a record; with -l each of their lines is on
   -D DELIMITER          what ends a record (\n); \t, \r, \0 and \xNN are understood
   -K DELIMITER          what ends the key in front of a value: -K : for "key:value"
   -k, --key KEY         the key of all records (of those without one, with -K or -J)
-  -p, --partition N     the partition of all records (by key, or any)
+  -p, --partition N     the partition of all records; -1: by key, without one any (-1)
   -H, --header N=V      a header of all records, as often as you like; without =V it is null
   -z, --compress CODEC  gzip or none
   -Z                    what is empty is null: values (tombstones) and keys
@@ -44,7 +44,8 @@ Given FILEs, each file as a whole is a record; with -l each of their lines is on
                         value_base64 for bytes; what `consume -J` writes is understood
 
 Waits for every record to be acknowledged by all in-sync replicas, sends none twice, and exits with 1
-if any was not delivered. Ctrl-C: what was read is delivered; a second one ends at once.
+if any was not delivered. Ctrl-C: whole records that were read are delivered, and the exit status is
+130; a second one ends at once.
 
 Examples:
   echo hello | tern kafka produce -b localhost:9092 -t greetings
@@ -183,18 +184,29 @@ class Fates {
   std::atomic<int> shown_{0};
 };
 
+bool is_stdin(const std::string& path) { return path.empty() || path == "-"; }
+
+[[noreturn]] void cannot_open(const std::string& path) {
+  throw UsageError("cannot open " + path + ": " + std::generic_category().message(errno));
+}
+
+// Before anything is sent. Not by opening it: a pipe can be opened only once.
+void check_file(const std::string& path) {
+  if (is_stdin(path)) return;
+  struct stat info{};
+  if (::access(path.c_str(), R_OK) != 0 || ::stat(path.c_str(), &info) != 0) cannot_open(path);
+  if (S_ISDIR(info.st_mode)) throw UsageError(path + " is a directory");
+}
+
 // A file, or standard input, closed if it was opened here.
 class Source {
  public:
   explicit Source(const std::string& path)
-      : fd_(path.empty() || path == "-" ? STDIN_FILENO
-                                        : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
+      : fd_(is_stdin(path) ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
         name_(fd_ == STDIN_FILENO ? "standard input" : path) {
-    if (fd_ < 0)
-      throw UsageError("cannot open " + path + ": " + std::generic_category().message(errno));
+    if (fd_ < 0) cannot_open(path);
     struct stat info{};
     if (::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode)) size_ = info.st_size;
-    if (S_ISDIR(info.st_mode)) throw UsageError(path + " is a directory");
     if (size_ == 0) ::fcntl(fd_, F_SETPIPE_SZ, 1 << 20);  // fewer reads, if it is a pipe
   }
   ~Source() {
@@ -203,15 +215,12 @@ class Source {
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
-  // 0 at the end, or when a signal came. Throws std::system_error.
+  // 0 at the end. Throws std::system_error.
   std::size_t read(std::span<char> into) {
     for (;;) {
       const ssize_t bytes = ::read(fd_, into.data(), into.size());
       if (bytes >= 0) return static_cast<std::size_t>(bytes);
-      if (errno == EINTR) {
-        interrupted_ = true;
-        return 0;
-      }
+      if (errno == EINTR) continue;
       if (errno != EAGAIN) {
         throw std::system_error(errno, std::generic_category(), "cannot read " + name_);
       }
@@ -219,7 +228,6 @@ class Source {
       ::poll(&readable, 1, -1);
     }
   }
-  bool interrupted() const { return interrupted_; }
   int fd() const { return fd_; }
   std::int64_t size() const { return size_; }  // 0: not known
   const std::string& name() const { return name_; }
@@ -228,7 +236,6 @@ class Source {
   const int fd_;
   const std::string name_;
   std::int64_t size_ = 0;
-  bool interrupted_ = false;
 };
 
 class Feeder {
@@ -251,15 +258,12 @@ class Feeder {
   int run() {
     check_topic();
     const auto start = Clock::now();
-    if (options_.files.empty()) feed_lines("");
+    bool whole = options_.files.empty() && feed_lines("");
     for (const std::string& file : options_.files) {
-      if (enough()) break;
-      if (options_.lines) {
-        feed_lines(file);
-      } else {
-        feed_whole(file);
-      }
+      whole = options_.lines ? feed_lines(file) : feed_whole(file);
+      if (!whole || taken_ >= options_.count) break;
     }
+    interrupted_ = !whole;
     flush();
     return summarize(Clock::now() - start);
   }
@@ -284,9 +288,8 @@ class Feeder {
     }
   }
 
-  bool enough() const { return session_.interrupt().raised() || taken_ >= options_.count; }
-
-  void feed_lines(const std::string& path) {
+  // False: interrupted before the end.
+  bool feed_lines(const std::string& path) {
     Source source(path);
     Splitter splitter(options_.delimiter, longest_);
     Progress progress("producing", source.size(), source.size() ? "bytes" : "records");
@@ -294,11 +297,9 @@ class Feeder {
     progress_ = &progress;
     std::int64_t bytes = 0;
     bool ended = false;
-    while (!ended && !enough()) {
-      // A file never keeps anybody waiting.
-      if (source.size() == 0 && !session_.interrupt().wait_readable(source.fd())) break;
+    while (!ended && taken_ < options_.count) {
+      if (!session_.interrupt().wait_readable(source.fd())) break;
       const std::size_t got = source.read(splitter.room());
-      if (source.interrupted()) break;
       splitter.filled(got);
       bytes += static_cast<std::int64_t>(got);
       ended = got == 0;
@@ -306,9 +307,10 @@ class Feeder {
       take_records(splitter, source.name());
       if (output_) output_->flush();
       progress_at_ = source.size() ? bytes : -1;
-      show_progress();
+      progress.show(progress_done());
     }
     progress_ = nullptr;
+    return ended || taken_ >= options_.count;
   }
 
   void take_records(Splitter& splitter, const std::string& source) {
@@ -331,23 +333,26 @@ class Feeder {
     }
   }
 
-  void feed_whole(const std::string& path) {
+  // As feed_lines().
+  bool feed_whole(const std::string& path) {
     Source source(path);
     std::string content;
     std::vector<char> piece(std::size_t{1} << 20);
     for (;;) {
+      if (!session_.interrupt().wait_readable(source.fd())) return false;
       const std::size_t got = source.read(piece);
-      if (source.interrupted()) return;
       if (got == 0) break;
       content.append(piece.data(), got);
       if (content.size() > longest_) {
-        return fail(path, "longer than " + std::to_string(longest_) +
-                              " bytes; -X max.request.size=N allows more, or -l sends its lines");
+        fail(path, "longer than " + std::to_string(longest_) +
+                       " bytes; -X max.request.size=N allows more, or -l sends its lines");
+        return true;
       }
     }
     kafka::Record record = blank();
     record.value = nullable(content);
     send(record, path, nullptr);
+    return true;
   }
 
   kafka::Record blank() const {
@@ -400,7 +405,7 @@ class Feeder {
     std::error_code error = try_it();
     while (error == ClientErrc::queue_full) {
       std::future<void> space = producer_.async_wait_space(asio::use_future);
-      while (space.wait_for(kGlance) == std::future_status::timeout) show_progress();
+      if (progress_) progress_->wait(space, [this] { return progress_done(); });
       space.get();
       error = try_it();
     }
@@ -422,16 +427,18 @@ class Feeder {
     fates_->fail(place + ": " + what);
   }
 
-  void show_progress() {
-    if (progress_) progress_->show(progress_at_ >= 0 ? progress_at_ : fates_->delivered());
+  std::int64_t progress_done() const {
+    return progress_at_ >= 0 ? progress_at_ : fates_->delivered();
   }
 
   void flush() {
+    if (interrupted_ && !options_.common.quiet) {
+      note("interrupted: delivering what was read; once more to give it up");
+    }
     Progress progress("delivering", taken_, "records");
     std::future<void> flushed = producer_.async_flush(asio::use_future);
-    while (flushed.wait_for(kGlance) == std::future_status::timeout) {
-      progress.show(fates_->delivered() + fates_->failed() + fates_->maybe());
-    }
+    progress.wait(flushed,
+                  [this] { return fates_->delivered() + fates_->failed() + fates_->maybe(); });
     flushed.get();
   }
 
@@ -442,10 +449,11 @@ class Feeder {
           fates_->maybe() ? ", " + with_commas(fates_->maybe()) + " may or may not be written" : "";
       const std::string failed =
           fates_->failed() ? ", " + with_commas(fates_->failed()) + " not written" : "";
-      note((session_.interrupt().raised() ? "interrupted; delivered " : "delivered ") +
+      note((interrupted_ ? "interrupted; delivered " : "delivered ") +
            in_words(fates_->delivered(), bytes_, took) + failed + whole);
     }
-    return lost == 0 ? 0 : 1;
+    if (lost != 0) return kFailed;
+    return interrupted_ ? kInterrupted : 0;
   }
 
   Session& session_;
@@ -459,6 +467,7 @@ class Feeder {
   JsonRecord json_;
   std::int64_t taken_ = 0;
   std::int64_t bytes_ = 0;
+  bool interrupted_ = false;  // before the end of the input
   Progress* progress_ = nullptr;
   std::int64_t progress_at_ = -1;  // bytes; -1: records are counted
 };
@@ -467,7 +476,7 @@ class Feeder {
 
 int run_produce(const std::vector<std::string>& arguments) {
   const Options options = read(arguments);
-  for (const std::string& file : options.files) Source{file};
+  for (const std::string& file : options.files) check_file(file);
   Session session(options.common);
   return Feeder(session, options).run();
 }

@@ -9,7 +9,6 @@ namespace tern::cli {
 namespace {
 
 constexpr int kBarWidth = 30;
-constexpr auto kPause = std::chrono::milliseconds(100);
 constexpr auto kSoon = std::chrono::milliseconds(500);
 
 }  // namespace

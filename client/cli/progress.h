@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <string>
 
 namespace tern::cli {
@@ -18,10 +19,18 @@ class Progress {
   // Cheap enough to be called often: draws ten times a second at most.
   void show(std::int64_t done);
   void clear();
+  // Waits for `future` and shows what `done()` says meanwhile.
+  template <class Future, class Done>
+  void wait(Future& future, Done done) {
+    while (enabled_ && future.wait_for(kPause) == std::future_status::timeout) show(done());
+    future.wait();
+  }
   // Never to be drawn: the terminal is in use.
   void disable() { enabled_ = false; }
 
  private:
+  static constexpr std::chrono::milliseconds kPause{100};  // between two drawings
+
   const std::string what_;
   const std::int64_t total_;
   const std::string unit_;

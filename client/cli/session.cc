@@ -42,6 +42,7 @@ void note(const std::string& text) {
 
 Session::Session(const CommonOptions& options)
     : configs_(with_troubles(options.configs(), options.quiet)),
+      interrupt_(runtime_.executor()),
       client_(runtime_.executor(), configs_.client) {}
 
 kafka::TopicDescription Session::describe(const std::string& topic) {

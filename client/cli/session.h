@@ -17,9 +17,6 @@
 
 namespace tern::cli {
 
-// How long somebody who waits does not look around.
-inline constexpr std::chrono::milliseconds kGlance{100};
-
 // Ctrl-C before anything was done.
 struct Interrupted : std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
@@ -35,7 +32,7 @@ class Session {
 
   const kafka::Configs& configs() const { return configs_; }
   kafka::Client& client() { return client_; }
-  const Interrupt& interrupt() const { return interrupt_; }
+  Interrupt& interrupt() { return interrupt_; }
 
   // Waits for what `start(Diagnostics*)` returns a future of. Throws std::runtime_error that begins
   // with `what`, or Interrupted.
@@ -43,8 +40,9 @@ class Session {
   auto call(const std::string& what, Start start) {
     Diagnostics diagnostics;
     auto future = start(&diagnostics);
-    while (future.wait_for(kGlance) == std::future_status::timeout) {
-      if (interrupt_.raised()) client_.close();
+    {
+      const Interrupt::Reaction reaction(interrupt_, [this] { client_.close(); });
+      future.wait();
     }
     try {
       return future.get();
@@ -61,8 +59,8 @@ class Session {
 
  private:
   const kafka::Configs configs_;
-  const Interrupt interrupt_;
   net::Runtime runtime_;
+  Interrupt interrupt_;
   kafka::Client client_;
 };
 

@@ -83,9 +83,14 @@ TextFormat::TextFormat(std::string_view format, bool nulls) : nulls_(nulls) {
   }
 }
 
-TextFormat::TextFormat(const std::string* key_delimiter, std::string_view delimiter, bool nulls)
+TextFormat::TextFormat(const std::string* key_delimiter, std::string_view delimiter, bool offsets,
+                       bool nulls)
     : nulls_(nulls) {
   if (key_delimiter) {
+    if (offsets) {
+      add_field('o');
+      add_text(*key_delimiter);
+    }
     add_field('k');
     add_text(*key_delimiter);
   }

@@ -20,8 +20,10 @@ class TextFormat {
   // %t %p %o %k %K %s %S %R %T %h %% as kcat has them; throws UsageError for others. With `nulls`,
   // null keys and values are written as NULL.
   TextFormat(std::string_view format, bool nulls);
-  // key, delimiter, value, delimiter; the key only with `key_delimiter`.
-  TextFormat(const std::string* key_delimiter, std::string_view delimiter, bool nulls);
+  // offset, key delimiter, key, key delimiter, value, delimiter; the key only with `key_delimiter`,
+  // the offset only if `offsets` is set as well.
+  TextFormat(const std::string* key_delimiter, std::string_view delimiter, bool offsets,
+             bool nulls);
 
   void append(const kafka::ConsumerRecord& record, std::string& out) const;
 

@@ -510,6 +510,12 @@ Failure apply_properties(std::span<const Property> properties, Configs& out) {
   return {};
 }
 
+std::vector<std::string_view> property_names() {
+  std::vector<std::string_view> names;
+  for (const Setting& each : kSettings) names.push_back(each.name);
+  return names;
+}
+
 Failure parse_properties(std::string_view text, Configs& out) {
   std::vector<Property> properties;
   if (Failure failure = read_properties(text, properties)) return failure;

@@ -3,9 +3,9 @@
 // librdkafka are both taken where they differ ("acks" and "request.required.acks").
 //
 //   kafka::Configs configs;
-//   if (Failure failure = kafka::parse_properties(text_of_the_file, configs)) return
-//   complain(failure); kafka::Client client(context, configs.client); kafka::Producer
-//   producer(client, configs.producer);
+//   if (Failure failure = kafka::parse_properties(text_of_the_file, configs)) complain(failure);
+//   kafka::Client client(context, configs.client);
+//   kafka::Producer producer(client, configs.producer);
 //
 // One set of settings serves producers, consumers and admin calls; what one of them does not use
 // does no harm. Of a setting that is given twice the last one counts, under whichever of its names.
@@ -13,8 +13,7 @@
 // Where the Java client lets one setting follow another, so does this:
 // - acks other than "all", or max.in.flight above 5, turn idempotence off unless it was asked for;
 // - a buffer.memory or max.request.size too small for the usual batch makes the batch smaller,
-// unless
-//   batch.size was given;
+//   unless batch.size was given;
 // - reconnect.backoff.ms and retry.backoff.ms raise their maximum unless that was given.
 //
 // Errors are ClientErrc::invalid_config (codec_missing for a codec that is not among
@@ -64,6 +63,9 @@ Failure apply_properties(std::span<const Property> properties, Configs& out);
 
 // Both.
 Failure parse_properties(std::string_view text, Configs& out);
+
+// All names that can be set. The text lives for ever.
+std::vector<std::string_view> property_names();
 
 }  // namespace tern::kafka
 
