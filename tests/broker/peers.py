@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Clients that nobody here wrote, against the embedded broker on loopback sockets.
 
-  peers.py COMMAND...     starts COMMAND, takes the first HOST:PORT,... it prints for the bootstrap
-                          servers, runs all suites against it and ends it: peers.py tern broker
-  peers.py --at SERVERS   runs against a cluster that is up already
+  peers.py TERN broker    starts the command, takes the first HOST:PORT,... it prints for the bootstrap
+                          servers, runs all suites against it and ends it
+  peers.py --at SERVERS [TERN]  runs against a cluster that is up already
   peers.py --install      makes a Python environment with the pinned clients (one of them is for
                           tests/kafka/records_peer_check.py), in ${XDG_CACHE_HOME:-~/.cache}/tern/peers
 
-Suites: kcat (librdkafka), kafka-python, aiokafka, and the Java clients of an old and of a new Kafka. One
-that is not installed is skipped, loudly. The last line says how many checks passed, failed and were
-skipped; the exit code is 0 if none failed.
+Suites: kcat (librdkafka), kcat and `TERN kafka` reading what the other one has written, kafka-python,
+aiokafka, and the Java clients of an old and of a new Kafka. One that is not installed is skipped, loudly.
+The last line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
 """
+import json
 import os
 import pathlib
 import random
@@ -115,6 +116,86 @@ def kcat_suite(servers):
     _, code, errors = kcat(servers, "-P", "-t", topic("many"), *plain, data=many.encode())
     check("kcat carries 300,000 lines in order",
           code == 0 and kcat_reads(servers, "many", "-o", "beginning") == many, errors)
+
+
+# ------------------------------------------------------------------------------ kcat and `tern kafka`
+
+# Keys, values and headers with nulls, empty ones, NUL, delimiters and bytes that are not UTF-8.
+AWKWARD = "%t|%p|%o|%K|%k|%S|%s|%h|%T;"
+
+
+def tern_kafka(tern, servers, command, *args, data=None, timeout=60):
+    done = subprocess.run([tern, "kafka", command, "-b", servers, *args], input=data, capture_output=True,
+                          timeout=timeout)
+    return done.stdout, done.returncode, done.stderr.decode()
+
+
+def kcat_bytes(servers, *args):
+    return subprocess.run(["kcat", "-b", servers, "-q", *args], capture_output=True, timeout=60).stdout
+
+
+def both_read(tern, servers, name, *args):
+    """What both print, or what each prints if they differ."""
+    options = ["-t", topic(name), "-e", *args]
+    theirs = kcat_bytes(servers, "-C", *options)
+    ours, code, errors = tern_kafka(tern, servers, "consume", "-q", *options)
+    return ours if ours == theirs and code == 0 else {"kcat": theirs, "tern": ours, "says": errors}
+
+
+def tern_suite(servers, tern):
+    lines = b"k1:one\nk2:\n:two\nno key\nk3:a\0b\xff\n"
+    flags = ["-P", "-K", ":", "-H", "a=1", "-H", "b=", "-H", "c"]
+    for writer in ("kcat", "tern"):
+        for extra in ([], ["-Z"], ["-z", "gzip"], ["-k", "fallback"], ["-p", "0", "-D", ":\\n"]):
+            name = "both-%s%s" % (writer, "".join(extra).replace(":\\n", "D"))
+            if writer == "kcat":
+                _, code, errors = kcat(servers, "-t", topic(name), *flags, *extra, data=lines)
+            else:
+                _, code, errors = tern_kafka(tern, servers, *flags[:1], "-t", topic(name), *flags[1:], *extra,
+                                             data=lines)
+            read = both_read(tern, servers, name, "-f", AWKWARD)
+            what = "%s writes %s, kcat and tern read the same" % (writer, " ".join(extra) or "lines")
+            check(what, code == 0 and isinstance(read, bytes) and len(read) > 100, errors or read)
+
+    # What one writes and the other writes is the same, but for the time and the name.
+    for extra in ("", "-Z", "-zgzip", "-kfallback"):
+        forms = [both_read(tern, servers, "both-%s%s" % (writer, extra), "-f", "%o|%K|%k|%S|%s|%h;")
+                 for writer in ("kcat", "tern")]
+        check("kcat and tern write the same records " + extra, forms[0] == forms[1], forms)
+
+    name = "both-tern"
+    for args in (["-o", "beginning"], ["-o", "-2"], ["-o", "2"], ["-o", "1", "-c", "2"], ["-o", "end"],
+                 ["-K", "="], ["-D", ";"], ["-K:", "-D", "\\x41"], ["-u"],
+                 ["-f", r"%s\t\x41%R\n"], ["-o", "s@0"], ["-o", "e@1"], ["-p", "0"]):
+        read = both_read(tern, servers, name, *args)
+        check("kcat and tern read the same with " + " ".join(args), isinstance(read, bytes), read)
+    read = both_read(tern, servers, "both-tern-Z", "-Z", "-K", "=")
+    check("kcat and tern show nulls with -Z", isinstance(read, bytes) and read.count(b"NULL") == 3, read)
+
+    # The one envelope in JSON, as far as what is in it is text.
+    kcat(servers, "-P", "-t", topic("both-json"), "-K", ":", "-H", "a=1", "-H", "a=2",
+         data='k:"quoted"\nk:\\ \u00e9 \U0001f600\n:\t\n'.encode())
+    theirs, ours = [[json.loads(line) for line in out.decode().splitlines()] for out in
+                    (kcat_bytes(servers, "-C", "-J", "-e", "-t", topic("both-json")),
+                     tern_kafka(tern, servers, "consume", "-J", "-e", "-q", "-t", topic("both-json"))[0])]
+    check("kcat and tern write the same JSON", len(ours) == 3 and ours == theirs, (theirs, ours))
+    read = tern_kafka(tern, servers, "consume", "-J", "-e", "-q", "-t", topic(name))[0]
+    _, code, errors = tern_kafka(tern, servers, "produce", "-J", "-t", topic("both-copy"), data=read)
+    forms = [kcat_bytes(servers, "-C", "-e", "-t", topic(each), "-f", "%K|%k|%S|%s|%h|%T;")
+             for each in (name, "both-copy")]
+    check("kcat reads the copy that tern makes by JSON", code == 0 and forms[0] == forms[1], forms)
+
+    many = "".join("%d %s\n" % (i, "x" * 80) for i in range(300000)).encode()
+    out, code, errors = tern_kafka(tern, servers, "produce", "-t", topic("both-many"), data=many)
+    check("tern produces 300,000 lines", code == 0 and "delivered 300,000 records" in errors, errors)
+    read = both_read(tern, servers, "both-many")
+    check("kcat and tern read them in order", read == many)
+
+    theirs, _, _ = kcat(servers, "-L", "-J", "-t", topic(name))
+    ours, _, _ = tern_kafka(tern, servers, "metadata", "-J", "-t", topic(name))
+    theirs, ours = json.loads(theirs), json.loads(ours)
+    same = all(theirs[part] == ours[part] for part in ("brokers", "topics", "controllerid"))
+    check("kcat and tern show the same metadata", same, (theirs, ours))
 
 
 # --------------------------------------------------------------------------------- Python clients
@@ -301,10 +382,14 @@ def run_in_python(name, servers):
         check(name + " gets to its end", False)
 
 
-def run_all(servers):
+def run_all(servers, tern=None):
     if shutil.which("kcat"):
         try:
             kcat_suite(servers)
+            if tern:
+                tern_suite(servers, tern)
+            else:
+                skip("kcat and tern", "nobody said which tern")
         except subprocess.TimeoutExpired as late:
             check("kcat gets to its end", False, str(late.cmd))
     else:
@@ -341,7 +426,7 @@ def serve_and_run(command):
             if not servers:
                 print("the broker did not say where it listens")
                 return 1
-            return run_all(servers)
+            return run_all(servers, command[0])
         finally:
             server.terminate()
 
@@ -353,8 +438,8 @@ def main(args):
         SUITES[args[1]][1](args[3])
         print("suite ended")
         return 0
-    if len(args) == 2 and args[0] == "--at":
-        return run_all(args[1])
+    if len(args) in (2, 3) and args[0] == "--at":
+        return run_all(*args[1:])
     if not args or args[0].startswith("-"):
         print(__doc__)
         return 2

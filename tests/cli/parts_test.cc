@@ -232,7 +232,7 @@ TEST(Json, StringsAreEscaped) {
   append_json_string("a\"\\\n\t\x01\x7f\xc3\xa9\xff\xed\xa0\x80", out);
   EXPECT_EQ(
       out,
-      "\"a\\\"\\\\\\n\\t\\u0001\x7f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+      "\"a\\\"\\\\\\n\\t\\u0001\\u007f\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
 // What `json` reads as: "topic/partition/ts key value name=value...", ~ for null or not said.

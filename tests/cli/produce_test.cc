@@ -157,10 +157,10 @@ TEST_F(Produce, SettingsByTheirNames) {
 }
 
 TEST_F(Produce, ARecordThatIsTooLongIsNamedAndTheOthersAreSent) {
-  const Ended ended = run(produce({"-X", "max.request.size=1000"}),
-                          "first\n" + std::string(5'000, 'x') + "\nlast\n");
+  const Ended ended = run(produce({"-X", "max.request.size=10000"}),
+                          "first\n" + std::string(50'000, 'x') + "\nlast\n");
   EXPECT_EQ(ended.status, 1);
-  EXPECT_THAT(ended.err, HasSubstr("standard input, record 2: longer than 1000 bytes; "
+  EXPECT_THAT(ended.err, HasSubstr("standard input, record 2: longer than 10000 bytes; "
                                    "-X max.request.size=N allows more"));
   EXPECT_THAT(ended.err, HasSubstr("delivered 2 records"));
   EXPECT_THAT(ended.err, HasSubstr(", 1 not written"));
