@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <system_error>
@@ -13,12 +14,13 @@
 namespace tern::cli {
 namespace {
 
-volatile std::sig_atomic_t raised_signal = 0;
-volatile std::sig_atomic_t wake_fd = -1;  // readable from the first signal on
+std::atomic<bool> raised_once{false};
+std::atomic<int> wake_fd{-1};  // readable from the first signal on
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
-void on_signal(int signal) {
+void on_signal(int) {
   const int saved = errno;
-  raised_signal = signal;
+  raised_once = true;
   constexpr std::uint64_t kOne = 1;
   [[maybe_unused]] const ssize_t ignored = ::write(wake_fd, &kOne, sizeof(kOne));
   errno = saved;
@@ -43,7 +45,7 @@ Interrupt::Interrupt(const net::Executor& executor)
   if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   wake_.assign(fd);
   wake_fd = fd;
-  raised_signal = 0;
+  raised_once = false;
   react_on(wake_, asio::posix::stream_descriptor::wait_read);
   handle(SIGINT);
   handle(SIGTERM);
@@ -54,7 +56,7 @@ Interrupt::~Interrupt() {
   std::signal(SIGTERM, SIG_DFL);
 }
 
-bool Interrupt::raised() const { return raised_signal != 0; }
+bool Interrupt::raised() const { return raised_once; }
 
 bool Interrupt::wait_readable(int fd) const {
   pollfd both[2] = {{fd, POLLIN, 0}, {wake_fd, POLLIN, 0}};

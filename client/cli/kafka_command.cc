@@ -1,5 +1,6 @@
 // tern kafka: finds the subcommand.
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string_view>
 
@@ -117,6 +118,8 @@ int run_kafka(Arguments given) {
     std::printf("%s%s", *command->help, kCommonHelp);
     return 0;
   }
+  // A reader that leaves, of records or of what is said about them, is no reason to lose any.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
     return command->run(arguments);
   } catch (const UsageError& error) {

@@ -1,4 +1,7 @@
 // The `tern` command.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -31,6 +34,16 @@ void print_help(std::FILE* to) {
   std::fprintf(to, "\n`tern COMMAND --help` tells more of each.\n");
 }
 
+// Started without one of the standard streams (`>&-`), what is opened first would be taken for it.
+// So that one fails: it is opened for the other direction.
+void fill_gaps() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) >= 0) continue;
+    [[maybe_unused]] const int opened =
+        ::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
 int run(int argc, char** argv) {
   const std::vector<std::string> all(argv + 1, argv + argc);
   if (all.empty() || all[0] == "help" || all[0] == "--help" || all[0] == "-h") {
@@ -56,6 +69,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    tern::cli::fill_gaps();
     return tern::cli::run(argc, argv);
   } catch (const tern::cli::UsageError& error) {
     std::fprintf(stderr, "tern: %s\nTry `tern %s --help`.\n", error.what(), argv[1]);

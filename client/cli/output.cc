@@ -5,13 +5,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
 namespace tern::cli {
 
 Output::Output(int fd) : fd_(fd) {
-  std::signal(SIGPIPE, SIG_IGN);
   // A larger pipe takes a whole buffer in one write; what is no pipe says no.
   fcntl(fd, F_SETPIPE_SZ, static_cast<int>(kEnough));
   buffer_.reserve(2 * kEnough);

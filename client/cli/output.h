@@ -1,5 +1,5 @@
 // Standard output, gathered: one write for many records. A reader that has gone away (`| head`) is
-// told, not an error.
+// told, not an error; the program has to ignore SIGPIPE for that.
 #ifndef TERN_CLIENT_CLI_OUTPUT_H_
 #define TERN_CLIENT_CLI_OUTPUT_H_
 
@@ -9,7 +9,6 @@ namespace tern::cli {
 
 class Output {
  public:
-  // Ignores SIGPIPE, for the whole program.
   explicit Output(int fd);
 
   // What is appended here is written by flush().

@@ -45,6 +45,16 @@ Session::Session(const CommonOptions& options)
       interrupt_(runtime_.executor()),
       client_(runtime_.executor(), configs_.client) {}
 
+const char* Session::next_step(const std::error_code& error) {
+  if (error == Condition::timed_out || error == ClientErrc::no_broker) {
+    return "; -b says where the cluster is, -m SECONDS how long to wait for it";
+  }
+  if (error == ClientErrc::not_the_protocol) {
+    return "; is this the port of a PLAINTEXT listener? TLS and SASL are not supported yet";
+  }
+  return "";
+}
+
 kafka::TopicDescription Session::describe(const std::string& topic) {
   kafka::Admin admin(client_);
   kafka::ClusterDescription cluster =

@@ -8,6 +8,7 @@
 #include <future>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include "client/cli/interrupt.h"
 #include "client/cli/options.h"
@@ -48,11 +49,14 @@ class Session {
       return future.get();
     } catch (const std::system_error& error) {
       if (interrupt_.raised()) throw Interrupted();
-      throw std::runtime_error(
-          what + ": " +
-          (diagnostics.message.empty() ? error.code().message() : diagnostics.message));
+      const std::string& why = diagnostics.message;
+      throw std::runtime_error(what + ": " + (why.empty() ? error.code().message() : why) +
+                               next_step(error.code()));
     }
   }
+
+  // What the user can do about it, to be appended to a sentence; may be empty.
+  static const char* next_step(const std::error_code& error);
 
   // One topic, which may not exist: see its `error`.
   kafka::TopicDescription describe(const std::string& topic);

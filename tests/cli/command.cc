@@ -148,7 +148,7 @@ void Command::close_input() {
   close_fd(in_);
 }
 
-void Command::close_output() { close_fd(out_); }
+void Command::close_output(int stream) { close_fd(stream == STDOUT_FILENO ? out_ : err_); }
 
 void Command::signal(int number) const { ::kill(child_, number); }
 

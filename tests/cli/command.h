@@ -36,8 +36,8 @@ class Command {
   bool says(std::string_view text);
 
   void close_input();
-  // The reader of standard output goes away.
-  void close_output();
+  // The reader of standard output, or of standard error, goes away.
+  void close_output(int stream);
   void signal(int number) const;
   // Input ends, and the rest is read. Once.
   Ended end();

@@ -1,5 +1,6 @@
 // `tern kafka consume`, as built.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <future>
@@ -174,7 +175,7 @@ TEST_F(Consume, AReaderThatLeavesEndsIt) {
   ASSERT_EQ(run(kafka({"produce", "-t", "t"}), numbers(200'000)).status, 0);
   Command command(consume({}));
   EXPECT_TRUE(command.says("0\n1\n"));
-  command.close_output();
+  command.close_output(STDOUT_FILENO);
   const Ended ended = command.end();
   EXPECT_EQ(ended.status, 0);
   EXPECT_EQ(ended.err, "");
@@ -184,7 +185,7 @@ TEST_F(Consume, AReaderThatLeavesEndsItEvenIfNothingMoreComes) {
   fill_five();
   Command command(consume({}));
   EXPECT_TRUE(command.says("e\n"));
-  command.close_output();
+  command.close_output(STDOUT_FILENO);
   EXPECT_EQ(command.end().status, 0);
 }
 
@@ -221,14 +222,16 @@ TEST_F(Consume, JsonOutIsJsonIn) {
   EXPECT_EQ(run(kafka(of_copy)).out, "5678 9 1 ");
 }
 
-TEST_F(Consume, ADiskThatIsFullIsAnError) {
+TEST_F(Consume, OutputThatCannotBeWrittenIsAnError) {
   fill_five();
-  const Words words = consume({"-e"});
   std::string line;
-  for (const std::string& word : words) line += word + " ";
-  const Ended ended = run({"/bin/sh", "-c", line + "> /dev/full"});
-  EXPECT_EQ(ended.status, 1);
-  EXPECT_THAT(ended.err, HasSubstr("cannot write the records: No space left on device"));
+  for (const std::string& word : consume({"-e"})) line += word + " ";
+  const Ended full = run({"/bin/sh", "-c", line + "> /dev/full"});
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.err, HasSubstr("cannot write the records: No space left on device"));
+  const Ended closed = run({"/bin/sh", "-c", line + ">&-"});
+  EXPECT_EQ(closed.status, 1);
+  EXPECT_THAT(closed.err, HasSubstr("cannot write the records: Bad file descriptor"));
 }
 
 }  // namespace

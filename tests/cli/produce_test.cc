@@ -1,5 +1,6 @@
 // `tern kafka produce`, as built.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -113,10 +114,18 @@ TEST_F(Produce, TeeEvenIfNobodyReads) {
   Command alone(produce({"-T"}));
   alone.type("c\n");
   EXPECT_TRUE(alone.says("c\n"));
-  alone.close_output();
+  alone.close_output(STDOUT_FILENO);
   alone.type("d\n");
   EXPECT_EQ(alone.end().status, 0);
   EXPECT_EQ(stored("t"), (Words{"~|a", "~|b", "~|c", "~|d"}));
+}
+
+TEST_F(Produce, NobodyListensToWhatItSays) {
+  Command command(produce({}));
+  command.close_output(STDERR_FILENO);
+  command.type("a\n");
+  EXPECT_EQ(command.end().status, 0);
+  EXPECT_EQ(stored("t"), Words{"~|a"});
 }
 
 TEST_F(Produce, FilesAsAWholeOrTheirLines) {

@@ -159,6 +159,8 @@ TEST_F(Usage, AClusterThatIsNotThere) {
     EXPECT_EQ(ended.status, 1);
     EXPECT_THAT(ended.err, HasSubstr("tern: cannot ask for topic t: "));
     EXPECT_THAT(ended.err, HasSubstr(gone));
+    EXPECT_THAT(ended.err,
+                HasSubstr("; -b says where the cluster is, -m SECONDS how long to wait"));
   }
   const Ended quiet = run(plain({"metadata", "-b", gone, "-m", "1", "-q"}));
   EXPECT_EQ(quiet.status, 1);
