@@ -1,12 +1,14 @@
 #include "client/kafka/connection.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 
 #include "client/kafka/engine.h"
 #include "protocol/kafka/errors.h"
 #include "protocol/kafka/messages/api_versions.h"
+#include "protocol/wire/endian.h"
 #include "protocol/wire/reader.h"
 
 namespace tern::kafka {
@@ -26,6 +28,23 @@ constexpr std::size_t kMaxSpare = 8;
 constexpr std::size_t kMaxSpareBytes = 64 * 1024;
 
 Duration since(Time from, Time to) { return to - from; }
+
+// Who may have answered instead of a broker, by the four bytes where a frame's size should be.
+std::string not_kafka(std::uint32_t size) {
+  std::array<std::byte, sizeof(size)> first;  // as the peer sent them
+  wire::store_be(first.data(), size);
+  const auto begins = [&](std::string_view text) {
+    return std::memcmp(first.data(), text.data(), text.size()) == 0;
+  };
+  if (begins("HTTP")) return "an HTTP server answered; this is not a Kafka broker's port";
+  if (begins("\x15\x03") || begins("\x16\x03")) {
+    return "the peer speaks TLS; this is a TLS listener, or not a Kafka broker's port";
+  }
+  if (begins("AMQP")) return "an AMQP server answered; this is not a Kafka broker's port";
+  if (begins("SSH-")) return "an SSH server answered; this is not a Kafka broker's port";
+  return "the answer to the handshake announces " + std::to_string(size) +
+         " bytes; this is not a Kafka broker's port";
+}
 
 }  // namespace
 
@@ -458,21 +477,6 @@ void Connection::on_frame(std::span<const std::byte> bytes, FrameRef frame, Now 
 }
 
 // ------------------------------------------------------------------------------------- endings
-
-std::string Connection::not_kafka(std::uint32_t size) const {
-  const auto begins = [&](std::string_view text) {
-    return scratch_used_ >= text.size() &&
-           std::memcmp(scratch_.data(), text.data(), text.size()) == 0;
-  };
-  if (begins("HTTP")) return "an HTTP server answered; this is not a Kafka broker's port";
-  if (begins("\x15\x03") || begins("\x16\x03")) {
-    return "the peer speaks TLS; this is a TLS listener, or not a Kafka broker's port";
-  }
-  if (begins("AMQP")) return "an AMQP server answered; this is not a Kafka broker's port";
-  if (begins("SSH-")) return "an SSH server answered; this is not a Kafka broker's port";
-  return "the answer to the handshake announces " + std::to_string(size) +
-         " bytes; this is not a Kafka broker's port";
-}
 
 void Connection::violate(ClientErrc code, const std::string& what, Now now) {
   close(Failure(make_error_code(code), name() + ": " + what), now);

@@ -126,7 +126,6 @@ class Connection final : public Link {
   void grow_frame();
   void on_frame(std::span<const std::byte> bytes, FrameRef frame, Now now);
   void violate(ClientErrc code, const std::string& what, Now now);
-  std::string not_kafka(std::uint32_t size) const;
   void fail_all(const Failure& why, Now now);
   void on_timer(Now now);
   void arm_timer();
