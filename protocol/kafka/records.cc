@@ -165,16 +165,18 @@ inline const std::byte* read_number(const std::byte* p, const std::byte* end, U&
   return after != nullptr ? after : fault.set_number(p, end, what);
 }
 
-// A length that may be null (-1). Returns the byte after the content.
+// A length that may be null (-1): then `null` is what is wrong with that, if anything is. Returns
+// the byte after the content.
 inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fault& fault,
-                                    const char* what) {
+                                    const char* what, Errc null = {}) {
   std::uint32_t code = 0;
   p = read_number(p, end, code, fault, what);
   if (p == nullptr) [[unlikely]] {
     return nullptr;
   }
   if (code & 1U) [[unlikely]] {
-    return code == 1U ? p : fault.set(Errc::bad_length, what);
+    if (code != 1U) return fault.set(Errc::bad_length, what);
+    return null == Errc{} ? p : fault.set(null, what);
   }
   const std::size_t size = code >> 1;
   if (size > static_cast<std::size_t>(end - p)) [[unlikely]] {
@@ -194,8 +196,7 @@ inline const std::byte* check_bytes(const std::byte* p, const std::byte* end, Fa
     return fault.set(Errc::bad_count, "header count");
   }
   for (std::uint32_t left = code / 2; left != 0; --left) {
-    if (p != end && *p == std::byte{1}) return fault.set(Errc::null_not_allowed, "header key");
-    p = check_bytes(p, end, fault, "header key");
+    p = check_bytes(p, end, fault, "header key", Errc::null_not_allowed);
     if (p == nullptr) return nullptr;
     p = check_bytes(p, end, fault, "header value");
     if (p == nullptr) return nullptr;

@@ -228,6 +228,7 @@ TEST(RecordsHostile, WhatIsWrongInsideARecordIsNamed) {
   expect(bytes({0, 0, 0, 1, 1, 1}), Errc::bad_count, "header count");  // -1
   expect(bytes({0, 0, 0, 1, 1, 2}), Errc::bad_count, "header count");  // one, of no bytes
   expect(bytes({0, 0, 0, 1, 1, 2, 1, 0}), Errc::null_not_allowed, "header key");
+  expect(bytes({0, 0, 0, 1, 1, 2, 0x81, 0, 0}), Errc::null_not_allowed, "header key");  // overlong
   expect(bytes({0, 0, 0, 1, 1, 2, 2, 'k'}), Errc::end_of_input, "header value");
   expect(bytes({0, 0, 0, 1, 1, 2, 0, 3}), Errc::bad_length, "header value");
   expect(bytes({0, 0, 0, 1, 1, 2, 0, 1, 0}), Errc::trailing_bytes, "record");
