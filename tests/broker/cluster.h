@@ -49,6 +49,7 @@ struct ClusterConfig {
   std::size_t max_fetch_bytes = 55U << 20;     // of one answer, whatever the client asks for
   std::size_t max_fetch_sessions = 1000;       // per node; 0 plays a broker without sessions
   std::size_t pool_bytes = 64U << 20;          // frames kept for reuse
+  std::size_t max_partitions = 100'000;        // of all topics; a test that asks for more has a bug
   TopicConfig topic_defaults;
   bool cut_last_batch = true;            // Fetch answers end where max_bytes do, as a real broker's
   bool validate_records = true;          // false: only header and CRC, for throughput runs
@@ -195,6 +196,8 @@ class KafkaCluster {
 
   kafka::BrokerErrc plan(const TopicSpec& spec, Assignments& replicas, std::string& message) const;
   kafka::BrokerErrc check_assignments(const Assignments& replicas, std::string& message) const;
+  // How many more partitions there may be.
+  std::size_t room() const;
   std::vector<std::int32_t> place(std::size_t partition, std::size_t replication_factor) const;
   void add_partition(Topic& topic, std::vector<std::int32_t> replicas);
   void set_leader(Partition& partition, std::int32_t node);

@@ -197,6 +197,23 @@ TEST_F(TopicTest, AddsPartitions) {
   EXPECT_EQ(cluster().find_partition("t", 4)->replicas.size(), 2U);
 }
 
+TEST(TopicsTest, PartitionsOfAllTopicsTogetherAreBounded) {
+  ClusterConfig config;
+  config.max_partitions = 5;
+  Fixture fixture(1, config);
+  KafkaCluster& cluster = fixture.cluster();
+  EXPECT_EQ(cluster.create_topic("a", {.partitions = 6}), BrokerErrc::invalid_partitions);
+  EXPECT_EQ(cluster.create_topic("a", {.partitions = 3}), BrokerErrc::none);
+  EXPECT_EQ(cluster.create_topic("b", {.partitions = 3}), BrokerErrc::invalid_partitions);
+  EXPECT_EQ(cluster.create_topic("b", {.assignments = {{1}, {1}, {1}}}),
+            BrokerErrc::invalid_partitions);
+  EXPECT_EQ(cluster.create_topic("b", {.partitions = 1}), BrokerErrc::none);
+  EXPECT_EQ(cluster.add_partitions("b", 3, {}), BrokerErrc::invalid_partitions);
+  EXPECT_EQ(cluster.add_partitions("b", 2, {}), BrokerErrc::none);
+  cluster.delete_topic("a");
+  EXPECT_EQ(cluster.add_partitions("b", 5, {}), BrokerErrc::none);
+}
+
 TEST_F(TopicTest, DescribesConfigs) {
   cluster().create_topic("t", {.configs = {{"retention.ms", "5"}}});
   const auto ask = [&](std::int8_t type, wire::Text name, std::span<const wire::Text> keys) {
