@@ -58,6 +58,26 @@ def golden_frames():
             yield "kafka_decode", f"{api}_{direction}_{version}", prefix + versions[version]
 
 
+def golden_sessions():
+    """What a client said to a real broker, each request alone, and one of each kind in a row."""
+    lines = (GOLDEN / "frames" / "walk.txt").read_text().splitlines()
+    rows = {"oldest": {}, "newest": {}}
+    for head, body in zip(lines, lines[1:]):
+        if not head.startswith("frame ") or head.split()[4] != "request":
+            continue
+        api, version, frame = head.split()[2], int(head.split()[3]), bytes.fromhex(body)
+        action = bytes([0]) + len(frame).to_bytes(2, "big") + frame
+        yield "hostile_client", f"{api}_{version}", bytes([0]) + action
+        rows["oldest"].setdefault(api, action)
+        rows["newest"][api] = action
+    order = "ApiVersions Metadata InitProducerId Produce Fetch ListOffsets".split()
+    for name, row in rows.items():
+        last = [api for api in row if api not in order]
+        session = b"".join(row[api] for api in [*order, *sorted(last)])
+        yield "hostile_client", f"{name}_in_a_row", bytes([0]) + session
+        yield "hostile_client", f"{name}_in_pieces", bytes([0x21]) + session
+
+
 def golden_records():
     for path in sorted((GOLDEN / "records").glob("*.hex")):
         lines = path.read_text().splitlines()
@@ -81,7 +101,7 @@ def golden_gzip():
 
 def seeds(program):
     made = {}
-    for target, name, data in [*golden_frames(), *golden_records(), *golden_gzip()]:
+    for target, name, data in [*golden_frames(), *golden_sessions(), *golden_records(), *golden_gzip()]:
         made.setdefault(target, {})[f"golden_{name}"] = data
     for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():
         target, name, *rest = line.split(" ")

@@ -176,7 +176,7 @@ void batch_seeds() {
   Seed().u8(128).add(std::span(plain).first(plain.size() - 1)).print("records", "cut");
 
   // What others got wrong. A negative batch length; a count beyond the bytes; a length that makes
-  // offset + length wrap; a codec nobody named; a null header key.
+  // offset + length wrap; a codec nobody named.
   const auto broken = [&](const char* name, std::size_t at, std::vector<unsigned> with) {
     std::vector<std::byte> batch = plain;
     for (const unsigned b : with) batch[at++] = static_cast<std::byte>(b);
@@ -245,10 +245,123 @@ void gzip_seeds() {
   Seed().u8(0).add(std::span(bomb).first(300)).print("gzip", "bomb_cut");
 }
 
+// A part of a stream, as the target `frames` takes it.
+Seed part(const std::vector<std::byte>& bytes) {
+  return Seed().u16(static_cast<unsigned>(bytes.size())).add(bytes);
+}
+
+Seed answer(std::uint32_t id, std::size_t body, bool with_tags = true) {
+  Seed seed;
+  seed.u32(static_cast<std::uint32_t>(4 + (with_tags ? 1 : 0) + body)).u32(id);
+  if (with_tags) seed.u8(0);
+  return seed.fill(body, 'a');
+}
+
+// What a broker says to ApiVersions: error 0, Metadata up to `metadata` (none if negative).
+Seed handshake(std::uint32_t id, unsigned version, int metadata) {
+  const kafka::ApiVersionsResponse::ApiVersion keys[] = {
+      {18, 0, 4}, {3, 0, static_cast<std::int16_t>(metadata)}};
+  kafka::ApiVersionsResponse reply;
+  reply.api_keys = {keys, metadata < 0 ? 1U : 2U};
+  const auto in = static_cast<std::int16_t>(version);
+  std::vector<std::byte> body(kafka::encoded_size(reply, in)->total);
+  wire::Writer writer(body);
+  kafka::encode(reply, in, writer);
+  Seed seed;
+  return seed.u32(static_cast<std::uint32_t>(4 + body.size())).u32(id).add(body);
+}
+
+void frame_seeds() {
+  const auto begin = [](unsigned kinds) {
+    Seed seed;
+    return seed.u64(kinds + 1).u8(kinds).add(part(handshake(0, 4, 13).bytes()).bytes());
+  };
+  const auto print = [](Seed seed, const std::vector<std::vector<std::byte>>& parts,
+                        const char* name) {
+    for (const auto& each : parts) seed.add(part(each).bytes());
+    seed.print("frames", name);
+  };
+  const auto three = answer(1, 20).add(answer(2, 500).bytes()).add(answer(3, 0).bytes()).bytes();
+  print(begin(0), {three}, "answers");
+  print(begin(0x15), {three}, "answers_kept");
+  print(begin(0x3f), {answer(1, 17000).bytes(), answer(2, 1).bytes()}, "answer_large");
+  print(begin(0x10), {answer(1, 17000).bytes()}, "answer_larger_than_asked_for");
+  print(begin(0), {Seed().u32(0x7fffffff).u32(1).bytes()}, "size_too_large");
+  print(begin(0), {Seed().u32(0xffffffff).u32(1).bytes()}, "size_negative");
+  print(begin(1), {Seed().u32(99999).u32(1).bytes()}, "size_large_and_nothing_else");
+  print(begin(0), {Seed().u32(3).u32(1).bytes()}, "size_below_the_header");
+  print(begin(0), {answer(9, 4).bytes()}, "id_of_nobody");
+  print(begin(0), {answer(2, 4).bytes()}, "id_of_the_next");
+  print(begin(0), {answer(1, 4).add(answer(1, 4).bytes()).bytes()}, "answer_twice");
+  const auto refusal = Seed().u32(16).u32(0).u16(35).u32(1).u16(18).u16(0).u16(1).bytes();
+  Seed fresh;
+  fresh.u64(5).u8(0);
+  print(fresh, {refusal, handshake(1, 1, 1).bytes(), answer(2, 9, false).bytes()}, "fall_back");
+  print(fresh, {Seed().add(refusal).add(handshake(1, 1, 1).bytes()).bytes()},
+        "answer_before_request");
+  print(fresh, {Seed().text("HTTP/1.1 400 Bad Request\r\n").bytes()}, "http");
+  print(fresh, {Seed().u8(0x15).u8(3).u8(1).u8(0).u8(2).u16(0x0246).bytes()}, "tls_alert");
+  print(fresh, {handshake(0, 4, -1).bytes()}, "api_unknown");
+  print(fresh, {Seed().u32(6).u32(0).u16(1).bytes()}, "handshake_cut");
+  print(fresh, {}, "silence");
+}
+
+// Everything that can become of an answer, at different times.
+void broker_seeds() {
+  Random random(3);
+  Seed().u8(0).u8(0).print("hostile_broker", "honest");
+  Seed().u8(0x23).u8(0).print("hostile_broker", "honest_in_pieces");
+  for (unsigned action = 1; action < 10; ++action) {
+    for (unsigned before = 0; before < 12; before += action == 3 || action == 4 ? 1 : 3) {
+      Seed seed;
+      seed.u8(0).u8(0).fill(before, 0).u8(action);
+      for (int i = 0; i < 12; ++i) seed.u8(static_cast<unsigned>(random.below(256)));
+      seed.print("hostile_broker",
+                 "action_" + std::to_string(action) + "_after_" + std::to_string(before));
+    }
+  }
+  for (unsigned api = 0; api < 12; ++api) {
+    for (const unsigned code : {3U, 6U, 1U, 45U, 74U}) {
+      Seed().u8(0).u8(1).u8(api).u8(code).print(
+          "hostile_broker", "error_" + std::to_string(code) + "_api_" + std::to_string(api));
+    }
+  }
+}
+
+void property_seeds() {
+  const auto print = [](const char* name, std::string_view text) {
+    Seed().text(text).print("properties", name);
+  };
+  print("usual",
+        "# a file\nbootstrap.servers = a:9092,[::1]:9093\nclient.id=x\nlinger.ms: 5\n"
+        "acks all\ncompression.type=gzip\nbatch.size=16384\nbuffer.memory=33554432\n"
+        "max.in.flight.requests.per.connection=5\nenable.idempotence=true\n");
+  print("consumer",
+        "auto.offset.reset=earliest\r\nisolation.level=read_committed\r\nfetch.min.bytes=1\r\n"
+        "fetch.max.bytes=52428800\nmax.partition.fetch.bytes=1048576\ncheck.crcs=false\n"
+        "max.poll.records=500\nclient.rack=r1\nrequest.timeout.ms=30000\n");
+  print("librdkafka",
+        "metadata.broker.list=a\nrequest.required.acks=-1\nqueue.buffering.max.ms=0\n"
+        "queue.buffering.max.kbytes=1024\nmessage.timeout.ms=1000\ncompression.codec=none\n");
+  print("continued", "bootstrap.servers = a:1,\\\n    b:2\\\r\n  ,c:3\n! comment\n");
+  print("escapes", "client.id = \\u0041\\t\\\\x\\ud83d\\ude00\n client\\.rack \\= = 1");
+  print("escape_cut", "client.id = \\u00");
+  print("surrogate_alone", "client.id = \\ud83d x");
+  print("number_too_large", "linger.ms=99999999999999999999");
+  print("number_negative", "batch.size=-1");
+  print("unknown_name", "boostrap.servers=a");
+  print("secret", "sasl.password=tern\nsecurity.protocol=SASL_SSL\n");
+  print("no_value", "acks\nlinger.ms=\n=x\n:\n");
+  print("not_utf8", "client.id=\xff\xfe\x80");
+}
+
 }  // namespace
 }  // namespace tern::fuzz
 
 int main() {
+  tern::fuzz::frame_seeds();
+  tern::fuzz::broker_seeds();
+  tern::fuzz::property_seeds();
   tern::fuzz::decode_seeds();
   tern::fuzz::message_seeds();
   tern::fuzz::tagged_seeds();

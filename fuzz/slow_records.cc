@@ -254,7 +254,7 @@ SlowResult read_slowly(std::span<const std::byte> records) {
   return out;
 }
 
-void mend_checksums(std::vector<std::byte>& records) {
+void mend_checksums(std::span<std::byte> records) {
   const auto put = [&](std::size_t at, std::uint32_t crc) {
     for (unsigned i = 0; i < 4; ++i) records[at + i] = static_cast<std::byte>(crc >> (24 - 8 * i));
   };

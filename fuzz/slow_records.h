@@ -46,7 +46,7 @@ SlowResult read_fast(std::span<const std::byte> records, bool check_crc);
 
 // Puts the right checksum into every batch and message that can be found, so that a fuzzer gets
 // behind it.
-void mend_checksums(std::vector<std::byte>& records);
+void mend_checksums(std::span<std::byte> records);
 
 // zlib's own reading of gzip, members one after the other; nothing if it refuses, or if more than
 // kMaxUnpacked comes out.

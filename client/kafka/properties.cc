@@ -413,6 +413,8 @@ std::string_view nearest_name(std::string_view name) {
   std::string_view nearest;
   std::size_t least = SIZE_MAX;
   for (const Setting& each : kSettings) {
+    const auto [shorter, longer] = std::minmax({name.size(), each.name.size()});
+    if (longer - shorter >= least) continue;  // so many letters at least
     const std::size_t distance = edit_distance(name, each.name);
     if (distance < least) nearest = each.name;
     least = std::min(distance, least);
