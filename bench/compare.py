@@ -3,7 +3,8 @@
 
 Each sample is a process of its own against a fresh null broker, long enough to use a second of CPU.
 What is compared is CPU seconds of the whole client process per million records, all its threads, from
-before the first record to after the last answer; ratios are between medians of one run. See README.md.
+before the first record to after the last answer; ratios are between medians of one run. The limits
+that tern has set itself are checked, and so is whether the run counts at all. See README.md.
 """
 
 import argparse
@@ -13,23 +14,27 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
+import picture
+
 HERE = os.path.dirname(os.path.abspath(__file__))
+CLIENTS = ("floor", "tern", "librdkafka", "franz-go")
+MOST_SYSCALLS = 3.0   # of tern, per 1,000 records in bulk
+LAZY_FLOOR = 8        # a 100 B floor is at most this fraction of librdkafka, or proves nothing
+FULL_ROUNDS = 7
 
 
 class Row:
     """One workload: what the broker is, what each client is told, and what is to be reached."""
 
-    def __init__(self, name, title, do, broker=(), common=(), floor=None, tern=(), peers=(),
-                 floor_ratio=None, peer_ratio=None, franz_ratio=None, step=1, floor_of=None,
-                 codec=None, held=None):
-        self.name, self.title, self.do = name, title, do
+    def __init__(self, name, title, do, size, floor_ratio, rdkafka, franz, broker=(), common=(),
+                 floor=None, tern=(), peers=(), step=1, floor_of=None, codec=None, held=None):
+        self.name, self.title, self.do, self.size = name, title, do, size
         self.broker, self.common = list(broker), list(common)
         self.floor, self.tern, self.peers = floor, list(tern), list(peers)
-        self.floor_ratio = floor_ratio
-        self.peer_ratio = peer_ratio
-        self.franz_ratio = franz_ratio if franz_ratio is not None else peer_ratio
+        self.limits = {"floor": floor_ratio, "librdkafka": 1 / rdkafka, "franz-go": 1 / franz}
         self.step = step          # records come in multiples of this
         self.floor_of = floor_of  # the floor is that of another row
         self.held = held          # records that peers may hold at most
@@ -37,47 +42,44 @@ class Row:
 
 
 def rows():
-    def produce(name, title, size=100, partitions=1, **more):
+    def produce(name, title, times, rdkafka, franz, size=100, partitions=1, **more):
         options = ["--size", str(size), "--partitions", str(partitions)]
-        return Row(name, title, "produce", broker=options, common=options, **more)
+        own = {"floor": ["--batch", "1000000"]} if "floor_of" not in more else {}
+        return Row(name, title, "produce", size, times, rdkafka, franz, broker=options,
+                   common=options, **{**own, **more})
 
-    def consume(name, title, size, **more):
-        batch = 1000 if size == 100 else 900
-        return Row(name, title, "consume", common=["--size", str(size)],
-                   broker=["--size", str(size), "--batch-records", str(batch)],
-                   step=batch, **more)
-
-    def cross(report):
-        return ["--report", report, "--thread", "other"]
+    def consume(name, title, times, rdkafka, franz, size, batch, gzip=()):
+        more = {"floor_of": "consume-1000", "codec": ["--do", "consume"]} if gzip else {"floor": []}
+        return Row(name, title, "consume", size, times, rdkafka, franz, step=batch,
+                   common=["--size", str(size)], **more,
+                   broker=["--size", str(size), "--batch-records", str(batch), *gzip])
 
     gzip = ["--gzip", "6"]
+    other = ["--thread", "other"]
+    one = "produce-100"
     return [
-        produce("produce-100", "produce 100 B, 1 partition, a report per batch",
-                floor=["--batch", "1000000"], floor_ratio=2.5, peer_ratio=5),
+        #        name, title                         times the floor, 1/n of librdkafka, of franz-go
+        produce(one, "produce 100 B, 1 partition, a report per batch", 2.5, 5, 5),
         produce("produce-100-handler", "produce 100 B, 1 partition, a handler per record",
-                floor_of="produce-100", tern=["--report", "record"], floor_ratio=3.5,
-                peer_ratio=3.5),
-        produce("produce-100-thread", "the same, a report per batch, sent from another thread",
-                floor_of="produce-100", tern=cross("batch"), floor_ratio=4, peer_ratio=3),
-        produce("produce-100-handler-thread", "a handler per record, sent from another thread",
-                floor_of="produce-100", tern=cross("record"), floor_ratio=5.5, peer_ratio=2.2),
-        produce("produce-100-p100", "produce 100 B, a random one of 100 partitions each",
-                partitions=100, floor_of="produce-100", floor_ratio=3.5, peer_ratio=4),
+                3.5, 3.5, 3.5, floor_of=one, tern=["--report", "record"]),
+        produce("produce-100-thread",
+                "produce 100 B, 1 partition, a report per batch, sent from another thread",
+                4, 3, 3, floor_of=one, tern=other),
+        produce("produce-100-handler-thread",
+                "produce 100 B, 1 partition, a handler per record, sent from another thread",
+                5.5, 2.2, 2.2, floor_of=one, tern=["--report", "record", *other]),
+        produce("produce-100-p100",
+                "produce 100 B, a random one of 100 partitions each, a report per batch",
+                3.5, 4, 4, partitions=100, floor_of=one),
         produce("produce-100-p10000", "produce 100 B, a random one of 10,000 partitions each",
-                partitions=10000, floor=["--fill", "8000000"], held="1000000", floor_ratio=1.6, peer_ratio=4),
-        produce("produce-1000", "produce 1,000 B, 1 partition", size=1000,
-                floor=["--batch", "1000000"], floor_ratio=1.4, peer_ratio=1.6),
-        consume("consume-100", "consume 100 B, 1,000-record batches", 100, floor=[],
-                floor_ratio=2, peer_ratio=8, franz_ratio=2),
-        consume("consume-1000", "consume 1,000 B", 1000, floor=[], floor_ratio=1.3,
-                peer_ratio=1.1, franz_ratio=3),
-        Row("gzip-produce", "gzip level 6, 1,000 B JSON-like, produce", "produce",
-            broker=["--size", "1000"], common=["--size", "1000"], floor_of="produce-1000",
-            tern=gzip, peers=gzip, codec=["--do", "produce"], floor_ratio=1.1, peer_ratio=1),
-        Row("gzip-consume", "gzip level 6, 1,000 B JSON-like, consume", "consume",
-            broker=["--size", "1000", "--batch-records", "900"] + gzip,
-            common=["--size", "1000"], floor_of="consume-1000", codec=["--do", "consume"],
-            floor_ratio=1.1, peer_ratio=1, step=900),
+                1.6, 4, 4, partitions=10_000, floor=["--fill", "8000000"], held="1000000"),
+        produce("produce-1000", "produce 1,000 B, 1 partition", 1.4, 1.6, 1.6, size=1000),
+        consume("consume-100", "consume 100 B, 1,000-record batches", 2, 8, 2, 100, 1000),
+        consume("consume-1000", "consume 1,000 B", 1.3, 1.1, 3, 1000, 900),
+        produce("gzip-produce", "gzip level 6, 1,000 B JSON-like, produce", 1.1, 1, 1, size=1000,
+                floor_of="produce-1000", tern=gzip, peers=gzip, codec=["--do", "produce"]),
+        consume("gzip-consume", "gzip level 6, 1,000 B JSON-like, consume", 1.1, 1, 1, 1000, 900,
+                gzip=gzip),
     ]
 
 
@@ -95,27 +97,64 @@ class Broker:
         return totals
 
 
+class Counter:
+    """Counts the system calls of a command, all threads: perf where it may, else strace."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "syscalls")
+        self.tool = "perf" if self.perf_works() else shutil.which("strace") and "strace"
+
+    @staticmethod
+    def perf_works():
+        if shutil.which("perf") is None:
+            return False
+        tried = subprocess.run(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "true"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               check=False)
+        return tried.returncode == 0 and tried.stderr.split(",")[0].strip().isdigit()
+
+    def wrap(self, command):
+        if self.tool == "perf":
+            return ["perf", "stat", "-x,", "-o", self.path, "-e", "raw_syscalls:sys_enter", "--",
+                    *command]
+        return ["strace", "-f", "-c", "-U", "calls,name", "-o", self.path, *command]
+
+    def count(self):
+        with open(self.path, encoding="utf-8") as lines:
+            for line in lines:
+                if "sys_enter" in line:
+                    return int(line.split(",")[0])
+                if line.split()[1:] == ["total"]:
+                    return int(line.split()[0])
+        raise RuntimeError(f"{self.tool} counted nothing")
+
+
 class Bench:
-    def __init__(self, args):
+    def __init__(self, args, folder):
         self.args = args
+        self.counter = Counter(folder)
         self.calibrated = {}
         self.syscalls = {}
+        self.versions = {}
+        self.skipped = []  # what is not measured, and why
         self.programs = self.find_programs()
+        self.environment = dict(os.environ)
+        if args.librdkafka:
+            self.environment["LD_LIBRARY_PATH"] = folder_of_librdkafka(args.librdkafka)
 
     def find_programs(self):
         folder = self.args.bin
-        found = {
-            "floor": {d: os.path.join(folder, "floor_" + d) for d in ("produce", "consume")},
-            "tern": {d: os.path.join(folder, "tern_" + d) for d in ("produce", "consume")},
-        }
-        for name, path in (("librdkafka", self.args.rdkafka), ("franz-go", self.args.franzgo)):
-            if path:
+        go = self.args.franzgo or os.path.expanduser("~/.cache/tern/franzgo_peer")
+        rdkafka = os.path.join(folder, "peers", "rdkafka_peer")
+        found = {name: {d: os.path.join(folder, f"{name}_{d}") for d in ("produce", "consume")}
+                 for name in ("floor", "tern")}
+        for name, path, how in (
+                ("librdkafka", rdkafka, "it is built with Debian's librdkafka-dev"),
+                ("franz-go", go, "it is built where Go is")):
+            if os.access(path, os.X_OK):
                 found[name] = {"produce": path, "consume": path}
-        for name in list(found):
-            missing = [p for p in found[name].values() if not os.access(p, os.X_OK)]
-            if missing:
-                print(f"without {name}: {missing[0]} is not there", file=sys.stderr)
-                del found[name]
+            else:
+                self.skipped.append(f"{name}: {path} is not there; {how}")
         return found
 
     def command(self, row, client, records, address):
@@ -127,22 +166,18 @@ class Bench:
             return line + ["--do", row.do] + row.common + row.peers + more
         if client == "tern":
             return line + row.common + row.tern
-        common = row.common if row.do == "produce" else []
-        return line + common + (row.floor or [])
+        return line + (row.common if row.do == "produce" else []) + row.floor
 
     def sample(self, row, client, records, counting=False):
-        broker_options = list(row.broker)
-        if row.do == "consume":
-            broker_options += ["--limit", str(records)]
-        broker = Broker(os.path.join(self.args.bin, "null_broker"), broker_options)
+        limit = ["--limit", str(records)] if row.do == "consume" else []
+        broker = Broker(os.path.join(self.args.bin, "null_broker"), row.broker + limit)
         try:
             command = self.command(row, client, records, broker.address)
-            counts = os.path.join(self.args.tmp, "syscalls")
             if counting:
-                command = ["perf", "stat", "-x,", "-o", counts, "-e", "raw_syscalls:sys_enter",
-                           "--"] + command
+                command = self.counter.wrap(command)
+            environment = self.environment if client == "librdkafka" else None
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True, timeout=600, check=False)
+                                  text=True, timeout=600, check=False, env=environment)
         finally:
             totals = broker.stop()
         if done.returncode != 0:
@@ -152,37 +187,42 @@ class Bench:
             raise RuntimeError(f"{row.name}, {client}: {records} records claimed, "
                                f"{totals['produced_records']} arrived")
         if counting:
-            with open(counts, encoding="utf-8") as lines:
-                for line in lines:
-                    if "sys_enter" in line:
-                        result["all_syscalls"] = int(line.split(",")[0])
+            result["all_syscalls"] = self.counter.count()
+        self.versions[client] = result["client"]
         return result
 
     def whole(self, row, records):
         return max(row.step, int(records) // row.step * row.step)
 
     def calibrate(self, row, client):
-        """How many records take --seconds of CPU; also counts system calls, unmeasured."""
-        first = self.sample(row, client, self.whole(row, 200_000))
-        per_record = max(first["cpu_s"], 1e-3) / first["records"]
-        for _ in range(2):
-            records = self.whole(row, 0.25 * self.args.seconds / per_record)
-            again = self.sample(row, client, records, counting=self.args.perf)
-            per_record = max(again["cpu_s"], 1e-3) / again["records"]
-        if "all_syscalls" in again:
-            self.syscalls[row.name, client] = 1e3 * again["all_syscalls"] / again["records"]
+        """How many records take --seconds of CPU; and, unmeasured, their system calls: those of
+        two runs of different length, less what starting takes."""
+        counts = []
+        per_record, records = None, 50_000
+        for seconds in (0.1, 0.4, 1.0):
+            if per_record:
+                records = seconds * self.args.seconds / per_record
+            counting = self.counter.tool is not None and seconds > 0.1
+            taken = self.sample(row, client, self.whole(row, records), counting)
+            # What tells least about the next run is one that was over at once.
+            per_record = max(taken["cpu_s"], 2e-3) / taken["records"]
+            if counting:
+                counts.append((taken["records"], taken["all_syscalls"]))
+        if counts:
+            more = counts[1][0] - counts[0][0]
+            self.syscalls[row.name, client] = 1e3 * max(0, counts[1][1] - counts[0][1]) / more
         self.calibrated[row.name, client] = self.whole(
             row, 1.6 * self.args.seconds / per_record + row.step)
 
     def codec_cost(self, row):
         program = os.path.join(self.args.bin, "floor_gzip")
-        records = "40000" if row.do == "produce" else "450000"
-        line = subprocess.run([program, "--records", records, "--size", "1000"] + row.codec,
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        records = (120_000 if row.do == "produce" else 900_000) * self.args.seconds
+        line = subprocess.run([program, "--records", str(int(records)), "--size", str(row.size),
+                               *row.codec], stdout=subprocess.PIPE, text=True, check=True).stdout
         return json.loads(line)
 
     def clients(self, row):
-        names = [n for n in ("floor", "tern", "librdkafka", "franz-go") if n in self.programs]
+        names = [n for n in CLIENTS if n in self.programs]
         return [n for n in names if n != "floor" or row.floor is not None]
 
     def measure(self, chosen):
@@ -204,77 +244,92 @@ class Bench:
         self.note("")
         return samples
 
-    def note(self, text):
+    @staticmethod
+    def note(text):
         if sys.stderr.isatty():
             print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def median(samples, field):
-    values = [s[field] for s in samples]
-    return statistics.median(values) if values else None
+def folder_of_librdkafka(path):
+    """The folder of librdkafka.so.1 in a build or an installation, or of the file itself."""
+    if os.path.isfile(path):
+        return os.path.dirname(os.path.abspath(path))
+    for inside in ("", "lib", "src"):
+        if os.path.exists(os.path.join(path, inside, "librdkafka.so.1")):
+            return os.path.abspath(os.path.join(path, inside))
+    raise SystemExit(f"no librdkafka.so.1 in {path}, its lib or its src")
 
 
 class Table:
+    """What was measured, against what is to be reached."""
+
     def __init__(self, bench, chosen, samples):
-        self.bench, self.chosen, self.samples = bench, chosen, samples
+        self.bench, self.samples = bench, samples
         self.results = [self.result(row) for row in chosen]
 
     def cpu(self, row_name, client):
-        return median(self.samples.get((row_name, client), []), "cpu_s_per_million")
+        taken = self.samples.get((row_name, client))
+        return statistics.median(s["cpu_s_per_million"] for s in taken) if taken else None
 
     def floor(self, row):
         value = self.cpu(row.floor_of or row.name, "floor")
-        if row.codec and value is not None:
-            value += self.cpu(row.name, "zlib")
-        return value
+        return value + self.cpu(row.name, "zlib") if row.codec else value
 
     def result(self, row):
-        result = {"row": row.name, "title": row.title, "floor": self.floor(row), "clients": {}}
+        floor = self.floor(row)
+        result = {"row": row.name, "title": row.title, "floor": floor, "clients": {}}
+        tern = self.cpu(row.name, "tern")
         for client in self.bench.clients(row):
             taken = self.samples[row.name, client]
-            if not taken:
-                continue
+            cpu = self.cpu(row.name, client)
             result["clients"][client] = {
-                "cpu_s_per_million": median(taken, "cpu_s_per_million"),
+                "version": self.bench.versions[client],
+                "cpu_s_per_million": cpu,
                 "cpu_min": min(s["cpu_s_per_million"] for s in taken),
                 "cpu_max": max(s["cpu_s_per_million"] for s in taken),
-                "records_per_s": median(taken, "records_per_s"),
-                "max_rss_kib": median(taken, "max_rss_kib"),
+                "records_per_s": statistics.median(s["records_per_s"] for s in taken),
+                "peak_kib": statistics.median(s["max_rss_kib"] for s in taken),
                 "syscalls_per_thousand": self.bench.syscalls.get((row.name, client)),
-                "sample_cpu_s_min": min(s["cpu_s"] for s in taken),
+                "times_floor": cpu / floor,
+                "times_tern": cpu / tern,
+                "least_sample_cpu_s": min(s["cpu_s"] for s in taken),
             }
-        tern = result["clients"].get("tern", {}).get("cpu_s_per_million")
-        result["goals"] = self.goals(row, result, tern)
+        result["figures"] = self.figures(row, result, tern)
         return result
 
     @staticmethod
-    def goals(row, result, tern):
-        goals = []
-        if tern is None:
-            return goals
-        if result["floor"]:
-            ratio = tern / result["floor"]
-            goals.append({"against": "floor", "ratio": ratio, "limit": row.floor_ratio,
-                          "reached": ratio <= row.floor_ratio})
-        for client, limit in (("librdkafka", row.peer_ratio), ("franz-go", row.franz_ratio)):
-            peer = result["clients"].get(client, {}).get("cpu_s_per_million")
-            if peer:
-                goals.append({"against": client, "ratio": tern / peer, "limit": 1 / limit,
-                              "reached": tern / peer <= 1 / limit})
-        return goals
+    def figures(row, result, tern):
+        against = {"floor": result["floor"]}
+        against.update({c: v["cpu_s_per_million"] for c, v in result["clients"].items()
+                        if c in ("librdkafka", "franz-go")})
+        found = [{"what": f"CPU against {client}", "against": client, "measured": tern / cpu,
+                  "limit": row.limits[client]} for client, cpu in against.items()]
+        calls = result["clients"]["tern"]["syscalls_per_thousand"]
+        # A fetch of 1 MB is 900 records of 1,000 B: there three calls for each are more than three.
+        if calls is not None and row.size == 100:
+            found.append({"what": "system calls per 1,000 records", "against": None,
+                          "measured": calls, "limit": MOST_SYSCALLS})
+        for figure in found:
+            figure["reached"] = figure["measured"] <= figure["limit"]
+        return found
 
     def faults(self):
         """Why this run does not count, if it does not."""
-        found = []
+        args = self.bench.args
+        found = [f"without {skipped}" for skipped in self.bench.skipped]
+        if args.rounds < FULL_ROUNDS or args.seconds < 1:
+            found.append(f"{args.rounds} rounds of {args.seconds} s: a look, not a measurement "
+                         f"({FULL_ROUNDS} rounds of 1 s)")
         for result in self.results:
             for client, value in result["clients"].items():
-                if value["sample_cpu_s_min"] < self.bench.args.seconds * 0.8:
+                if value["least_sample_cpu_s"] < args.seconds:
                     found.append(f"{result['row']}: a sample of {client} used only "
-                                 f"{value['sample_cpu_s_min']:.2f} s of CPU")
+                                 f"{value['least_sample_cpu_s']:.2f} s of CPU")
             rdkafka = result["clients"].get("librdkafka")
-            lazy = result["row"] in ("produce-100", "consume-100")
-            if lazy and rdkafka and result["floor"] * 8 > rdkafka["cpu_s_per_million"]:
-                found.append(f"{result['row']}: the floor is more than 1/8 of librdkafka")
+            if result["row"] in ("produce-100", "consume-100") and rdkafka and \
+                    result["floor"] * LAZY_FLOOR > rdkafka["cpu_s_per_million"]:
+                found.append(f"{result['row']}: the floor is more than 1/{LAZY_FLOOR} of "
+                             "librdkafka, so it is lazy")
         return found
 
     def show(self):
@@ -282,27 +337,28 @@ class Table:
             print(f"\n{result['title']}  [{result['row']}]")
             print(f"  {'':12} {'CPU-s/M':>9} {'min':>8} {'max':>8} {'rec/s':>12} "
                   f"{'syscalls/k':>10} {'peak MiB':>9} {'x floor':>8} {'x tern':>7}")
-            tern = result["clients"].get("tern", {}).get("cpu_s_per_million")
-            if result["floor"] and "floor" not in result["clients"]:
+            if "floor" not in result["clients"]:
                 print(f"  {'floor':12} {result['floor']:9.4f}")
             for client, value in result["clients"].items():
-                cpu = value["cpu_s_per_million"]
                 calls = value["syscalls_per_thousand"]
-                print(f"  {client:12} {cpu:9.4f} {value['cpu_min']:8.4f} {value['cpu_max']:8.4f} "
-                      f"{value['records_per_s']:12,.0f} "
+                print(f"  {client:12} {value['cpu_s_per_million']:9.4f} {value['cpu_min']:8.4f} "
+                      f"{value['cpu_max']:8.4f} {value['records_per_s']:12,.0f} "
                       f"{'-' if calls is None else format(calls, '.3f'):>10} "
-                      f"{value['max_rss_kib'] / 1024:9.1f} "
-                      f"{'-' if not result['floor'] else format(cpu / result['floor'], '.2f'):>8} "
-                      f"{'-' if not tern else format(cpu / tern, '.2f'):>7}")
-            for goal in result["goals"]:
-                mark = "reached" if goal["reached"] else "MISSED"
-                print(f"    tern / {goal['against']:10} {goal['ratio']:6.3f}   "
-                      f"at most {goal['limit']:.3f}   {mark}")
-        missed = sum(not g["reached"] for r in self.results for g in r["goals"])
-        total = sum(len(r["goals"]) for r in self.results)
-        print(f"\n{total - missed} of {total} figures reached, {self.bench.args.rounds} rounds")
+                      f"{value['peak_kib'] / 1024:9.1f} {value['times_floor']:8.2f} "
+                      f"{value['times_tern']:7.2f}")
+            for figure in result["figures"]:
+                mark = "reached" if figure["reached"] else "NOT reached"
+                print(f"    {figure['what']:32} {figure['measured']:7.3f}  at most "
+                      f"{figure['limit']:6.3f}   {mark}")
+        figures = [f for r in self.results for f in r["figures"]]
+        missed = sum(not f["reached"] for f in figures)
+        print(f"\n{len(figures) - missed} of {len(figures)} figures reached, "
+              f"{self.bench.args.rounds} rounds; " + ", ".join(
+                  v for c, v in sorted(self.bench.versions.items()) if c not in ("floor", "tern")))
+        if self.bench.counter.tool != "perf":
+            print(f"system calls counted by {self.bench.counter.tool or 'nobody: no perf, no strace'}")
         for fault in self.faults():
-            print(f"does not count: {fault}")
+            print(f"DOES NOT COUNT: {fault}")
 
 
 def machine():
@@ -313,66 +369,66 @@ def machine():
     except OSError:
         pass
     return {"cpu": model, "cores": os.cpu_count(), "kernel": os.uname().release,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-
-
-def perf_works():
-    if shutil.which("perf") is None:
-        return False
-    tried = subprocess.run(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "true"],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-    return tried.returncode == 0 and tried.stderr.split(",")[0].strip().isdigit()
+            "load": os.getloadavg()[0], "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__,
+    parser = argparse.ArgumentParser(prog="./dev bench compare", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", help="rows to run, by name; none: all")
-    parser.add_argument("--list", action="store_true", help="names of the rows")
+    parser.add_argument("--only", action="append", metavar="WORKLOAD", default=[],
+                        help="only this one; may be given several times")
+    parser.add_argument("--list", action="store_true", help="names of the workloads")
+    parser.add_argument("--quick", action="store_true", help="short rounds, few of them: to look")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="CPU of one sample at least (1)")
+    parser.add_argument("--librdkafka", metavar="PATH",
+                        help="another build of it: its folder, or librdkafka.so.1")
+    parser.add_argument("--franzgo", metavar="PROGRAM", help="another build of that peer")
+    parser.add_argument("--json", metavar="FILE", help="write everything, raw samples included")
+    parser.add_argument("--svg", metavar="FILE", help="draw the ratios")
     parser.add_argument("--bin", default=os.path.join(HERE, "..", "bazel-bin", "bench"),
                         help="folder of the built programs")
-    parser.add_argument("--rdkafka", help="the librdkafka program, or another build of it")
-    parser.add_argument("--franzgo", help="the franz-go program")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1.0, help="CPU of one sample")
-    parser.add_argument("--json", metavar="FILE", help="write everything, raw samples included")
-    parser.add_argument("--tmp", default="/tmp")
     args = parser.parse_args(argv)
-    if args.rdkafka is None:
-        path = os.path.join(args.bin, "peers", "rdkafka_peer")
-        args.rdkafka = path if os.access(path, os.X_OK) else None
-    if args.franzgo is None:
-        path = os.path.join(args.bin, "peers", "franzgo_peer")
-        cached = os.path.expanduser("~/.cache/tern/franzgo_peer")
-        args.franzgo = next((p for p in (path, cached) if os.access(p, os.X_OK)), None)
-    args.perf = perf_works()
+    args.rounds = args.rounds or (3 if args.quick else FULL_ROUNDS)
+    args.seconds = args.seconds or (0.3 if args.quick else 1.0)
     return args
+
+
+def choose(args):
+    known = rows()
+    unknown = set(args.only) - {row.name for row in known}
+    if unknown:
+        raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}; see --list")
+    wanted = set(args.only) or {row.name for row in known}
+    wanted |= {row.floor_of for row in known if row.name in wanted and row.floor_of}
+    return [row for row in known if row.name in wanted]
 
 
 def main(argv):
     args = parse(argv)
-    known = rows()
     if args.list:
-        for row in known:
+        for row in rows():
             print(f"{row.name:28} {row.title}")
         return 0
-    unknown = set(args.rows) - {row.name for row in known}
-    if unknown:
-        print(f"no such row: {', '.join(sorted(unknown))}; see --list", file=sys.stderr)
-        return 2
-    wanted = set(args.rows) or {row.name for row in known}
-    wanted |= {row.floor_of for row in known if row.name in wanted and row.floor_of}
-    chosen = [row for row in known if row.name in wanted]
-    bench = Bench(args)
-    samples = bench.measure(chosen)
-    table = Table(bench, chosen, samples)
+    chosen = choose(args)
+    here = machine()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(args, folder)
+        for skipped in bench.skipped:
+            print(f"SKIPPED {skipped}", file=sys.stderr)
+        table = Table(bench, chosen, bench.measure(chosen))
     table.show()
+    found = {"machine": here, "rounds": args.rounds, "seconds": args.seconds,
+             "rows": table.results, "does_not_count": table.faults()}
+    if args.svg:
+        with open(args.svg, "w", encoding="utf-8") as out:
+            out.write(picture.draw(found))
     if args.json:
+        found["samples"] = {f"{r}/{c}": s for (r, c), s in table.samples.items()}
         with open(args.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine(), "rounds": args.rounds, "rows": table.results,
-                       "faults": table.faults(),
-                       "samples": {f"{r}/{c}": s for (r, c), s in samples.items()}}, out, indent=1)
-    return 0 if all(g["reached"] for r in table.results for g in r["goals"]) else 1
+            json.dump(found, out, indent=1)
+    reached = all(f["reached"] for r in table.results for f in r["figures"])
+    return 0 if reached and not table.faults() else 1
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@
 namespace tern::bench {
 namespace {
 
+const std::string kName = std::string("librdkafka ") + rd_kafka_version_str();
+
 std::int64_t delivered = 0, failed = 0;
 std::vector<double> latencies_us;
 
@@ -135,7 +137,7 @@ void produce(const Work& work) {
                  static_cast<long long>(failed));
     std::exit(1);
   }
-  report("librdkafka", work.records, from, to, -1);
+  report(kName.c_str(), work.records, from, to, -1);
 }
 
 void produce_at_rate(const Work& work) {
@@ -214,7 +216,7 @@ void consume(const Work& work) {
       rd_kafka_message_destroy(m);
     }
   }
-  report("librdkafka", seen, from, Clock::read(), -1);
+  report(kName.c_str(), seen, from, Clock::read(), -1);
   std::fprintf(stderr, "checksum %llx\n", static_cast<unsigned long long>(sum));
   rd_kafka_queue_destroy(queue);
   rd_kafka_topic_partition_list_destroy(parts);

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -63,13 +64,25 @@ func peakRSS(fallback int64) int64 {
 	return fallback
 }
 
+// version of franz-go, as the linker knows it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			if module.Path == "github.com/twmb/franz-go" {
+				return module.Version
+			}
+		}
+	}
+	return "of unknown version"
+}
+
 func report(n int64, from, to clock) {
 	user, sys := to.user-from.user, to.sys-from.sys
 	wall := to.wall.Sub(from.wall).Seconds()
-	fmt.Printf(`{"client":"franz-go","records":%d,"wall_s":%.4f,"user_s":%.4f,"sys_s":%.4f,`+
+	fmt.Printf(`{"client":"franz-go %s","records":%d,"wall_s":%.4f,"user_s":%.4f,"sys_s":%.4f,`+
 		`"cpu_s":%.4f,"cpu_s_per_million":%.5f,"records_per_s":%.0f,"syscalls":-1,`+
 		`"syscalls_per_thousand":-1,"max_rss_kib":%d}`+"\n",
-		n, wall, user, sys, user+sys, (user+sys)*1e6/float64(n), float64(n)/wall, to.rss)
+		version(), n, wall, user, sys, user+sys, (user+sys)*1e6/float64(n), float64(n)/wall, to.rss)
 }
 
 func die(err error) {
