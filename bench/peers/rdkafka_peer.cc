@@ -4,7 +4,7 @@
 //   rdkafka_peer --do produce|consume --broker HOST:PORT --records N --size BYTES --partitions P
 //                [--report batch|record] [--acks all|1] [--idempotent 0|1] [--gzip LEVEL]
 //                [--api poll|batch] [--queue-messages N] [--linger-ms MS]
-//                [--rate RECORDS_PER_S: produce-to-ack latency instead]
+//                [--rate RECORDS_PER_S [--warm N]: produce-to-ack latency instead]
 //
 // --report batch: librdkafka has no report per batch; its cheapest way to learn of failures is
 // delivery.report.only.error, so that is what stands in for it.
@@ -12,12 +12,15 @@
 // against it where positions can change (seek, pause, rebalance), so it is not the default.
 #include <librdkafka/rdkafka.h>
 
-#include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "bench/latency.h"
 #include "bench/measure.h"
 
 namespace tern::bench {
@@ -25,14 +28,8 @@ namespace {
 
 const std::string kName = std::string("librdkafka ") + rd_kafka_version_str();
 
-std::int64_t delivered = 0, failed = 0;
-std::vector<double> latencies_us;
-
-double monotonic_us() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) * 1e-3;
-}
+std::atomic<std::int64_t> delivered{0}, failed{0};
+Latencies* latencies = nullptr;
 
 void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -41,9 +38,7 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void*) {
   }
   ++delivered;
   if (message->_private != nullptr) {
-    const auto index =
-        static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(message->_private) - 1);
-    latencies_us[index] = monotonic_us() - latencies_us[index];
+    latencies->done(reinterpret_cast<std::uintptr_t>(message->_private) - 1);
   }
 }
 
@@ -74,7 +69,7 @@ class Config {
 struct Work {
   std::string broker, topic, report, acks;
   std::int64_t records = 0, rate = 0;
-  std::size_t size = 0;
+  std::size_t size = 0, warm = 0;
   std::uint32_t partitions = 1;
   bool idempotent = false, batch_api = false;
   int gzip = -1;
@@ -91,6 +86,7 @@ rd_kafka_t* open_producer(const Work& work, rd_kafka_topic_t*& topic) {
   config.set("max.in.flight.requests.per.connection", "5");
   config.set("queue.buffering.max.messages", work.queue_messages);
   config.set("queue.buffering.max.kbytes", "1048576");
+  if (work.rate > 0) config.set("socket.nagle.disable", "true");  // else it waits for answers
   config.set("acks", work.acks);
   config.set("enable.idempotence", work.idempotent ? "true" : "false");
   if (work.gzip >= 0) {
@@ -133,41 +129,43 @@ void produce(const Work& work) {
   }
   const Clock to = Clock::read();
   if (failed > 0 || (work.report == "record" && delivered != work.records)) {
-    std::fprintf(stderr, "%lld delivered, %lld failed\n", static_cast<long long>(delivered),
-                 static_cast<long long>(failed));
+    std::fprintf(stderr, "%lld delivered, %lld failed\n", static_cast<long long>(delivered.load()),
+                 static_cast<long long>(failed.load()));
     std::exit(1);
   }
   report(kName.c_str(), work.records, from, to, -1);
 }
 
+// The main thread sends, another one is told: a sender that polls between records would have to
+// spin to be both on time and told at once.
 void produce_at_rate(const Work& work) {
   const Payloads payloads(work.size);
   rd_kafka_topic_t* topic = nullptr;
   rd_kafka_t* client = open_producer(work, topic);
-  latencies_us.resize(static_cast<std::size_t>(work.records));
-  const double start = monotonic_us() + 1000;
-  const double step = 1e6 / static_cast<double>(work.rate);
-  for (std::size_t i = 0; i < latencies_us.size(); ++i) {
-    const double due = start + static_cast<double>(i) * step;  // open loop: due time counts
-    while (monotonic_us() < due) {
-      rd_kafka_poll(client, static_cast<int>(std::max(0.0, (due - monotonic_us()) / 1000)));
-    }
-    latencies_us[i] = due;
+  Latencies timed(work.warm, static_cast<std::size_t>(work.records), work.rate);
+  latencies = &timed;
+  std::thread([client] {
+    for (;;) rd_kafka_poll(client, 100);
+  }).detach();
+  const auto send = [&](std::size_t i, void* token) {
     const std::string_view value = payloads[i];
-    rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, const_cast<char*>(value.data()), value.size(),
-                     nullptr, 0, reinterpret_cast<void*>(static_cast<std::uintptr_t>(i + 1)));
+    if (rd_kafka_produce(topic, 0, RD_KAFKA_MSG_F_COPY, const_cast<char*>(value.data()),
+                         value.size(), nullptr, 0, token) != 0) {
+      std::fprintf(stderr, "%s\n", rd_kafka_err2str(rd_kafka_last_error()));
+      std::exit(1);
+    }
+  };
+  send(0, nullptr);  // connects
+  rd_kafka_flush(client, 10'000);
+  timed.start();
+  for (std::size_t i = 0; i < timed.records(); ++i) {
+    timed.wait_for(i);
+    send(i, reinterpret_cast<void*>(static_cast<std::uintptr_t>(i + 1)));
   }
   while (rd_kafka_flush(client, 10'000) != RD_KAFKA_RESP_ERR_NO_ERROR) {
   }
-  if (delivered != work.records) std::exit(1);
-  std::sort(latencies_us.begin(), latencies_us.end());
-  const auto at = [&](double p) {
-    return latencies_us[static_cast<std::size_t>(p * static_cast<double>(work.records - 1))];
-  };
-  std::printf(
-      "{\"client\":\"librdkafka\",\"records\":%lld,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-      "\"p999_us\":%.1f}\n",
-      static_cast<long long>(work.records), at(0.5), at(0.99), at(0.999));
+  if (failed > 0 || delivered != static_cast<std::int64_t>(timed.records()) + 1) std::exit(1);
+  timed.report(kName.c_str());
 }
 
 void consume(const Work& work) {
@@ -243,6 +241,7 @@ int main(int argc, char** argv) {
   work.batch_api = options.text("--api", "poll") == "batch";
   work.queue_messages = options.text("--queue-messages", "100000");
   work.rate = options.number("--rate", 0);
+  work.warm = static_cast<std::size_t>(options.number("--warm", 1000));
   options.done();
   if (what == "produce" && work.rate > 0) {
     work.report = "record";
