@@ -30,13 +30,15 @@ class Row:
     """One workload: what the broker is, what each client is told, and what is to be reached."""
 
     def __init__(self, name, title, do, size, floor_ratio, rdkafka, franz, broker=(), common=(),
-                 floor=None, tern=(), peers=(), step=1, floor_of=None, codec=None, held=None):
+                 floor=None, tern=(), peers=(), step=1, floor_of=None, codec=None, held=None,
+                 least=50_000):
         self.name, self.title, self.do, self.size = name, title, do, size
         self.broker, self.common = list(broker), list(common)
         self.floor, self.tern, self.peers = floor, list(tern), list(peers)
         self.limits = {"floor": floor_ratio, "librdkafka": 1 / rdkafka, "franz-go": 1 / franz}
         self.step = step          # records come in multiples of this
         self.floor_of = floor_of  # the floor is that of another row
+        self.least = least        # records in any sample, so that many partitions are warm
         self.held = held          # records that peers may hold at most
         self.codec = codec        # options of floor_gzip, whose cost is added to the floor
 
@@ -50,7 +52,7 @@ def rows():
 
     def consume(name, title, times, rdkafka, franz, size, batch, gzip=()):
         more = {"floor_of": "consume-1000", "codec": ["--do", "consume"]} if gzip else {"floor": []}
-        return Row(name, title, "consume", size, times, rdkafka, franz, step=batch,
+        return Row(name, title, "consume", size, times, rdkafka, franz, step=batch, least=50 * batch,
                    common=["--size", str(size)], **more,
                    broker=["--size", str(size), "--batch-records", str(batch), *gzip])
 
@@ -72,7 +74,8 @@ def rows():
                 "produce 100 B, a random one of 100 partitions each, a report per batch",
                 3.5, 4, 4, partitions=100, floor_of=one),
         produce("produce-100-p10000", "produce 100 B, a random one of 10,000 partitions each",
-                1.6, 4, 4, partitions=10_000, floor=["--fill", "8000000"], held="1000000"),
+                1.6, 4, 4, partitions=10_000, floor=["--fill", "8000000"], held="1000000",
+                least=1_000_000),
         produce("produce-1000", "produce 1,000 B, 1 partition", 1.4, 1.6, 1.6, size=1000),
         consume("consume-100", "consume 100 B, 1,000-record batches", 2, 8, 2, 100, 1000),
         consume("consume-1000", "consume 1,000 B", 1.3, 1.1, 3, 1000, 900),
@@ -192,27 +195,26 @@ class Bench:
         return result
 
     def whole(self, row, records):
-        return max(row.step, int(records) // row.step * row.step)
+        return max(row.step, row.least, int(records) // row.step * row.step)
 
     def calibrate(self, row, client):
-        """How many records take --seconds of CPU; and, unmeasured, their system calls: those of
-        two runs of different length, less what starting takes."""
-        counts = []
-        per_record, records = None, 50_000
-        for seconds in (0.1, 0.4, 1.0):
-            if per_record:
-                records = seconds * self.args.seconds / per_record
-            counting = self.counter.tool is not None and seconds > 0.1
-            taken = self.sample(row, client, self.whole(row, records), counting)
-            # What tells least about the next run is one that was over at once.
+        """How many records take --seconds of CPU; and their system calls, in a run that is not
+        measured, starting included."""
+        records = row.least
+        for share in (0.1, 0.4):
+            taken = self.sample(row, client, self.whole(row, records))
+            # What is over at once tells little about how long more will take.
             per_record = max(taken["cpu_s"], 2e-3) / taken["records"]
-            if counting:
-                counts.append((taken["records"], taken["all_syscalls"]))
-        if counts:
-            more = counts[1][0] - counts[0][0]
-            self.syscalls[row.name, client] = 1e3 * max(0, counts[1][1] - counts[0][1]) / more
-        self.calibrated[row.name, client] = self.whole(
-            row, 1.6 * self.args.seconds / per_record + row.step)
+            records = share * self.args.seconds / per_record
+        records = self.whole(row, 1.6 * self.args.seconds / per_record + row.step)
+        if self.counter.tool:
+            taken = self.sample(row, client, records, counting=True)
+            self.syscalls[row.name, client] = 1e3 * taken["all_syscalls"] / taken["records"]
+            # That run tells best, if counting did not slow it down.
+            if self.counter.tool == "perf":
+                per_record = taken["cpu_s"] / taken["records"]
+                records = self.whole(row, 1.4 * self.args.seconds / per_record + row.step)
+        self.calibrated[row.name, client] = records
 
     def codec_cost(self, row):
         program = os.path.join(self.args.bin, "floor_gzip")

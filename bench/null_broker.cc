@@ -468,7 +468,7 @@ bool Connection::fetch(const Request& request) {
     }
   }
   const Wanted* const chosen = ready.empty() ? nullptr : ready[turn_++ % ready.size()];
-  if (chosen == nullptr) poll(nullptr, 0, std::min(max_wait_ms, 100));
+  if (chosen == nullptr) poll(nullptr, 0, max_wait_ms);
 
   std::size_t blob_size = 0;
   if (chosen != nullptr) {
