@@ -32,10 +32,7 @@ Accumulator::Accumulator(const ProducerConfig& config, Network& network, std::ui
 
 Accumulator::~Accumulator() {
   while (oldest_) {
-    Batch* batch = oldest_;
-    retire(*batch);
-    batch->handlers.clear(pool_);
-    free_batch(batch);
+    free_batch(oldest_);
   }
   for (Batch* batch : free_batches_) delete batch;
 }
@@ -133,8 +130,7 @@ void Accumulator::drop_empty(Batch& batch) {
   batch.queue->topic->partitions[static_cast<std::size_t>(batch.queue->partition)].batch = nullptr;
   batch.list->remove(&batch);
   unlink(batch);
-  pool_.release(std::exchange(batch.buffer, {}));
-  pool_.refund(sizeof(Batch));
+  pool_.release(std::exchange(batch.buffer, {}), sizeof(Batch));
   batch = Batch();
   free_batches_.push_back(&batch);
 }
@@ -156,15 +152,13 @@ bool Accumulator::grow(Batch& batch, std::size_t size) {
 Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition,
                                std::size_t record_bytes, std::int64_t timestamp_ms) {
   ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
-  wake_later();
-  if (!pool_.charge(sizeof(Batch), beyond_)) return nullptr;
   const std::size_t need = kBatchHeaderSize + record_bytes;
-  Buffer buffer = pool_.acquire(std::max({need, open.capacity_hint, kFirstCapacity}));
-  if (!buffer) buffer = pool_.acquire(need, beyond_);
-  if (!buffer) {
-    pool_.refund(sizeof(Batch));
-    return nullptr;
-  }
+  const std::size_t want = std::max({need, open.capacity_hint, kFirstCapacity});
+  Buffer buffer = pool_.acquire(want, false, sizeof(Batch));
+  if (!buffer) buffer = pool_.acquire(need, beyond_, sizeof(Batch));
+  // When the first one is there its linger is to be timed; when there is no room all is to leave.
+  if (open_.empty() || !buffer) wake_later();
+  if (!buffer) return nullptr;
   Batch* batch = nullptr;
   if (free_batches_.empty()) {
     batch = new Batch;
@@ -198,8 +192,8 @@ void Accumulator::seal(Batch& batch) {
   open.capacity_hint = std::min(batch.used, config_.batch_bytes);
   if (topic.sticky == batch.queue->partition) topic.sticky = -1;
   batch.list->remove(&batch);
+  if (sealed_.empty()) wake_later();
   sealed_.push_back(&batch);
-  wake_later();
 }
 
 // -------------------------------------------------------------------------- topics yet unknown
@@ -402,11 +396,11 @@ void Accumulator::unlink(Batch& batch) {
 void Accumulator::free_bytes(Batch& batch) { pool_.release(std::exchange(batch.buffer, {})); }
 
 void Accumulator::free_batch(Batch* batch) {
-  free_bytes(*batch);
   batch->handlers.clear(pool_);
-  pool_.refund(sizeof(Batch));
-  *batch = Batch();
+  pool_.release(std::exchange(batch->buffer, {}), sizeof(Batch));
   std::lock_guard lock(mutex_);
+  if (!batch->reported) unlink(*batch);
+  *batch = Batch();
   free_batches_.push_back(batch);
 }
 

@@ -21,6 +21,7 @@
 
 #include "client/core/completion.h"
 #include "client/core/ports.h"
+#include "client/core/prefetch.h"
 #include "client/core/random.h"
 #include "client/kafka/batch.h"
 #include "client/kafka/config.h"
@@ -33,20 +34,25 @@ struct ProducerTopic;
 struct Lane;
 
 // What the sender keeps of a partition. Belongs to the engine's executor.
-struct PartitionQueue {
+struct alignas(kCacheLine) PartitionQueue {
+  BatchList waiting;               // to be sent, in order
+  Lane* lane = nullptr;            // of the broker that leads it; null: no leader known
+  Lane* in_flight_lane = nullptr;  // where what is on the way goes
   ProducerTopic* topic = nullptr;
   std::int32_t partition = 0;
-  BatchList waiting;               // to be sent, in order
-  int in_flight = 0;               // batches on the way
-  bool retrying = false;           // what is on the way is a repeat, and alone
-  Lane* in_flight_lane = nullptr;  // to this broker
   std::int32_t next_sequence = 0;
-  bool id_known = false;  // the brokers have a batch of ours under the producer id in use
-  Lane* lane = nullptr;   // of the broker that leads it; null: no leader known
-  bool listed = false;    // in its lane's ready list
-  Time retry_at{};        // not tried again before
-  int failures = 0;       // in a row
-  Failure last_failure;   // of them
+  Time retry_at{};             // not tried again before
+  std::int16_t in_flight = 0;  // batches on the way
+  std::int16_t failures = 0;   // in a row; see count_failure()
+  bool retrying = false;       // what is on the way is a repeat, and alone
+  bool id_known = false;       // the brokers have a batch of ours under the producer id in use
+  bool listed = false;         // in its lane's ready list
+  // Up to here it is one line of cache.
+  Failure last_failure;  // of a batch of this partition
+
+  void count_failure() {
+    if (failures < INT16_MAX) ++failures;
+  }
 };
 
 // A handler whose type is forgotten, for records that wait for their topic.
@@ -165,6 +171,7 @@ class Accumulator {
   std::vector<Batch*> expired(Time time);
   // Marks as reported: not the oldest any more.
   void retire(Batch& batch);
+  // The same, if that has not happened before, and its memory goes.
   void free_batch(Batch* batch);
   void free_bytes(Batch& batch);
   // The upper half of a batch's records becomes a batch of its own, younger by a hair.
@@ -275,6 +282,8 @@ std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& r
   batch->used = static_cast<std::size_t>(end - batch->buffer.data);
   ++batch->count;
   if (timestamp_ms > batch->max_timestamp) batch->max_timestamp = timestamp_ms;
+  // With many partitions this place is out of the cache again when the next record comes.
+  prefetch_for_writing(end + kCacheLine, 3);
   return {};
 }
 
@@ -282,7 +291,7 @@ template <class F>
 std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, F&& handler,
                                     std::uint64_t id, bool in_step) {
   const std::int64_t timestamp_ms =
-      record.timestamp_ms == kTimestampNow ? network_.now().wall_ms : record.timestamp_ms;
+      record.timestamp_ms == kTimestampNow ? network_.wall_ms() : record.timestamp_ms;
   bool wake = false;
   std::error_code error;
   {
@@ -298,6 +307,7 @@ template <class OverdueHome>
 void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home) {
   std::lock_guard lock(mutex_);
   while (Batch* batch = open_.front()) {
+    prefetch_for_writing(batch->next, 2);
     if (!all && deadline_after(batch->opened, config_.linger) > now.mono) break;
     BatchList* home = all ? nullptr : overdue_home(*batch->queue);
     if (home) {
@@ -308,6 +318,7 @@ void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHo
     }
   }
   while (Batch* batch = sealed_.pop_front()) out.push_back(batch);
+  wake_ = false;  // a step is what this is part of
 }
 
 }  // namespace tern::kafka

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "client/core/error.h"
+#include "client/core/prefetch.h"
 #include "client/core/time.h"
 #include "client/kafka/buffer_pool.h"
 #include "client/kafka/delivery.h"
@@ -168,34 +169,21 @@ bool HandlerList::take_id(std::uint64_t id, F&& f) {
 struct PartitionQueue;
 class BatchList;
 
-struct Batch {
+// In the order of the lines of cache that filling, queueing and sending touch: with thousands of
+// partitions each batch is cold when its turn comes.
+struct alignas(kCacheLine) Batch {
   // Filling.
   Buffer buffer;  // header space, then records
   std::size_t used = kBatchHeaderSize;
   std::int32_t count = 0;
+  bool early = false;  // its first record came before it was opened
   std::int64_t base_timestamp = 0;
   std::int64_t max_timestamp = 0;
-  HandlerList handlers;
   PartitionQueue* queue = nullptr;
-  Time opened{};       // when its first record came
-  bool early = false;  // ... which was before the batch was made
+  Time opened{};  // when its first record came
 
-  // Sending.
-  Compression compression = Compression::none;
-  std::size_t uncompressed = 0;  // size before compression
-  std::uint32_t records_crc = 0;
-  bool prepared = false;  // compressed, summed up
-  std::int64_t producer_id = kNoProducerId;
-  std::int16_t producer_epoch = kNoProducerEpoch;
-  std::int32_t base_sequence = kNoSequence;
-  int attempts = 0;
-  bool in_flight = false;
-  bool maybe_written = false;  // some try of it has ended without an answer
-  bool reported = false;       // expired: told, but its bytes are still on the way
-  Failure last_failure;        // why it is tried again
-
-  std::uint64_t order = 0;                            // grows with each batch opened
-  std::uint64_t order_room = std::uint64_t{1} << 20;  // up to the next one's
+  // Queueing.
+  HandlerList handlers;
   // The list the batch is in: of open batches, of overdue ones, or of its partition's queue.
   BatchList* list = nullptr;
   Batch* next = nullptr;
@@ -203,6 +191,20 @@ struct Batch {
   // All batches that are not reported yet, oldest first.
   Batch* younger = nullptr;
   Batch* older = nullptr;
+
+  // Sending.
+  std::int64_t producer_id = kNoProducerId;
+  std::int32_t base_sequence = kNoSequence;
+  std::int16_t producer_epoch = kNoProducerEpoch;
+  Compression compression = Compression::none;
+  bool prepared = false;  // compressed
+  bool in_flight = false;
+  bool maybe_written = false;  // some try of it has ended without an answer
+  bool reported = false;       // expired: told, but its bytes are still on the way
+  int attempts = 0;
+  std::size_t uncompressed = 0;                       // size before compression
+  std::uint64_t order = 0;                            // grows with each batch opened
+  std::uint64_t order_room = std::uint64_t{1} << 20;  // up to the next one's
 
   wire::Bytes bytes() const { return wire::Bytes(std::span<const std::byte>(buffer.data, used)); }
 };
@@ -213,7 +215,6 @@ class BatchList {
   bool empty() const { return !first_; }
   Batch* front() const { return first_; }
   Batch* back() const { return last_; }
-  std::size_t size() const { return size_; }
   void push_back(Batch* batch) { insert_before(nullptr, batch); }
   void push_front(Batch* batch) { insert_before(first_, batch); }
   void insert_before(Batch* where, Batch* batch) {
@@ -222,14 +223,12 @@ class BatchList {
     (batch->previous ? batch->previous->next : first_) = batch;
     (where ? where->previous : last_) = batch;
     batch->list = this;
-    ++size_;
   }
   void remove(Batch* batch) {
     (batch->previous ? batch->previous->next : first_) = batch->next;
     (batch->next ? batch->next->previous : last_) = batch->previous;
     batch->next = batch->previous = nullptr;
     batch->list = nullptr;
-    --size_;
   }
   Batch* pop_front() {
     Batch* batch = first_;
@@ -240,7 +239,6 @@ class BatchList {
  private:
   Batch* first_ = nullptr;
   Batch* last_ = nullptr;
-  std::size_t size_ = 0;
 };
 
 }  // namespace tern::kafka

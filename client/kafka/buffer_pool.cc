@@ -34,14 +34,15 @@ int BufferPool::class_of(std::size_t capacity) {
   return std::min(kClasses - 1, static_cast<int>(std::bit_width((capacity - 1) / kSmallest)));
 }
 
-Buffer BufferPool::acquire(std::size_t want, bool beyond) {
+Buffer BufferPool::acquire(std::size_t want, bool beyond, std::size_t charged) {
   const std::size_t capacity = round_up(want);
   {
     std::lock_guard lock(mutex_);
-    if (used_ + capacity > limit_ && !beyond) {
+    if (used_ + charged + capacity > limit_ && !beyond) {
       refused_ = true;
       return {};
     }
+    used_ += charged;
     auto& list = free_lists_[static_cast<std::size_t>(class_of(capacity))];
     if (!list.empty() && list.back().capacity >= want && used_ + list.back().capacity <= limit_) {
       const Buffer buffer = list.back();
@@ -56,11 +57,11 @@ Buffer BufferPool::acquire(std::size_t want, bool beyond) {
   return allocate(capacity);
 }
 
-void BufferPool::release(Buffer buffer) {
-  if (!buffer) return;
+void BufferPool::release(Buffer buffer, std::size_t refunded) {
   {
     std::lock_guard lock(mutex_);
-    used_ -= buffer.capacity;
+    used_ -= refunded + buffer.capacity;
+    if (!buffer) return;
     if (used_ + free_ + buffer.capacity <= limit_ &&
         buffer.capacity <= std::max(largest_, kSmallest)) {
       free_ += buffer.capacity;

@@ -31,9 +31,9 @@ class BufferPool {
   BufferPool& operator=(const BufferPool&) = delete;
 
   // At least `want` bytes, or an empty buffer if the limit stands against it. `beyond` the limit is
-  // for what has to go on with records that were accepted.
-  Buffer acquire(std::size_t want, bool beyond = false);
-  void release(Buffer buffer);
+  // for what has to go on with records that were accepted. `charged` with it: see charge().
+  Buffer acquire(std::size_t want, bool beyond = false, std::size_t charged = 0);
+  void release(Buffer buffer, std::size_t refunded = 0);
 
   // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against
   // it.

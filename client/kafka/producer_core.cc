@@ -17,8 +17,7 @@ Failure delivery_timed_out(const Batch& batch, const ProducerConfig& config) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(config.delivery_timeout);
   std::string text =
       "not delivered within delivery_timeout (" + std::to_string(ms.count()) + " ms)";
-  const Failure& last = batch.last_failure ? batch.last_failure : batch.queue->last_failure;
-  if (last) text += "; last try: " + last.message();
+  if (const Failure& last = batch.queue->last_failure) text += "; last try: " + last.message();
   return Failure(make_error_code(ClientErrc::timed_out), std::move(text));
 }
 
@@ -46,7 +45,9 @@ void ProducerCore::start() {
 }
 
 ProducerCore::~ProducerCore() {
-  for (Done& done : done_) done.handlers.clear(accumulator_.pool());
+  for (auto* list : {&telling_, &done_}) {
+    for (Done& done : *list) done.handlers.clear(accumulator_.pool());
+  }
   for (const auto& call : calls_) {
     for (Batch* batch : call->batches) {
       if (batch && batch->reported) accumulator_.free_batch(batch);  // no list has it any more
@@ -93,11 +94,8 @@ void ProducerCore::wait_space(Completion<Failure> done, std::uint64_t id) {
 
 void ProducerCore::flush(Completion<Failure> done, std::uint64_t id) {
   if (closed_) {
-    // In the same queue as the reports, so that it comes after them.
-    Done last;
-    last.then = std::move(done);
-    if (done_.empty()) return engine_.complete(std::move(last.then), Failure());
-    done_.push_back(std::move(last));
+    if (all_told()) return engine_.complete(std::move(done), Failure());
+    tell_then(std::move(done), Failure());
     return engine_.wake();
   }
   flushes_.push_back({std::move(done), id, accumulator_.newest_order()});
@@ -250,6 +248,7 @@ void ProducerCore::give_up(Batch& batch, const Failure& why, Now now) {
       on_its_way || batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written;
   if (!on_its_way) return fail(batch, certainty, why, now);
   report(batch, -1, -1, make_error_code(certainty), why);
+  accumulator_.retire(batch);
   batch.reported = true;
 }
 
@@ -260,9 +259,7 @@ void ProducerCore::finish_waiters() {
     Waiter& flush = flushes_.front();
     if (flush.done && (oldest <= flush.up_to || oldest_pending <= flush.up_to)) break;
     if (flush.done) {
-      Done done;
-      done.then = std::move(flush.done);
-      done_.push_back(std::move(done));
+      tell_then(std::move(flush.done), Failure());
     }
     flushes_.pop_front();
   }
@@ -317,16 +314,11 @@ void ProducerCore::shut_down(const Failure& why, Now now) {
   }
   space_waiters_.clear();
   for (Waiter& flush : flushes_) {
-    Done done;
-    done.then = std::move(flush.done);
-    if (done.then) done_.push_back(std::move(done));
+    if (flush.done) tell_then(std::move(flush.done), Failure());
   }
   flushes_.clear();
   if (close_done_) {
-    Done done;
-    done.then = std::move(close_done_);
-    done.cause = why.code == ClientErrc::closed ? Failure() : why;
-    done_.push_back(std::move(done));
+    tell_then(std::move(close_done_), why.code == ClientErrc::closed ? Failure() : why);
   }
   engine_.wake();
 }
@@ -352,7 +344,6 @@ void ProducerCore::report(Batch& batch, std::int64_t base_offset, std::int64_t l
       observer->on_batch_delivered(describe(batch));
     }
   }
-  accumulator_.retire(batch);
   Done done;
   done.handlers = std::move(batch.handlers);
   done.topic = batch.queue->topic;
@@ -416,30 +407,46 @@ bool ProducerCore::tell(Done& done) {
     }
     return true;
   }
-  if (done.then) {
-    Completion<Failure> then = std::move(done.then);
+  if (std::exchange(done.then, false)) {
+    Completion<Failure> then = std::move(thens_.front());
+    thens_.pop_front();
     then(done.cause);
     return true;
   }
   return false;
 }
 
+// After all that is to be told already.
+void ProducerCore::tell_then(Completion<Failure> then, Failure cause) {
+  thens_.push_back(std::move(then));
+  Done done;
+  done.then = true;
+  done.cause = std::move(cause);
+  done_.push_back(std::move(done));
+}
+
 void ProducerCore::run_completions() {
   // The handlers' memory comes free only here, which somebody may be waiting for.
-  if (!done_.empty() && !(space_waiters_.empty() && waiting_sends_.empty())) engine_.wake();
+  if (!all_told() && !(space_waiters_.empty() && waiting_sends_.empty())) engine_.wake();
   // What completes meanwhile waits for the next call, so that a handler that sends cannot starve
   // others.
-  for (std::size_t left = done_.size(); left > 0; --left) {
-    while (tell(done_.front())) {
+  if (telling_.empty()) telling_.swap(done_);
+  // Counted in a member, as a handler may throw.
+  for (; told_ < telling_.size(); ++told_) {
+    while (tell(telling_[told_])) {
     }
-    done_.pop_front();
   }
-  if (closed_ && done_.empty() && calls_in_flight_ == 0) engine_.remove(*this);
+  telling_.clear();
+  told_ = 0;
+  if (closed_ && all_told() && calls_in_flight_ == 0) engine_.remove(*this);
 }
 
 void ProducerCore::discard_completions() {
-  std::deque<Done> done = std::exchange(done_, {});
-  for (Done& each : done) each.handlers.clear(accumulator_.pool());
+  for (auto* list : {&telling_, &done_}) {
+    for (Done& each : std::exchange(*list, {})) each.handlers.clear(accumulator_.pool());
+  }
+  told_ = 0;
+  const std::deque<Completion<Failure>> thens = std::exchange(thens_, {});
   on_batch_ = nullptr;
 }
 

@@ -79,13 +79,13 @@ class ProducerCore final : public Part,
     ProducerTopic* topic = nullptr;
     std::int32_t partition = -1;
     std::int64_t base_offset = -1;
-    std::size_t count = 0;  // 0: no records, just `then`
+    std::size_t count = 0;  // 0: no records
     std::int64_t log_append_time_ms = -1;
     std::int64_t max_timestamp_ms = -1;
     std::error_code error;
     Failure cause;
     bool batch_told = false;
-    Completion<Failure> then;
+    bool then = false;  // the next of thens_, with `cause`
   };
   struct WaitingSend {
     ProducerTopic* topic;
@@ -115,6 +115,8 @@ class ProducerCore final : public Part,
   void report_pending(PendingRecord& record, ProducerTopic& topic, std::error_code error,
                       const Failure& cause);
   bool tell(Done& done);
+  void tell_then(Completion<Failure> then, Failure cause);
+  bool all_told() const { return telling_.empty() && done_.empty(); }
   Observer::Batch describe(const Batch& batch) const;
 
   // sender.cc: lanes, requests, answers.
@@ -153,7 +155,10 @@ class ProducerCore final : public Part,
   const ProducerConfig config_;
   Accumulator accumulator_;
   std::function<void(const BatchReport&)> on_batch_;
-  std::deque<Done> done_;
+  std::vector<Done> done_;
+  std::vector<Done> telling_;  // those of the run_completions() under way, or cut off by a throw
+  std::size_t told_ = 0;       // of telling_
+  std::deque<Completion<Failure>> thens_;
   std::deque<WaitingSend> waiting_sends_;
   std::vector<Waiter> space_waiters_;
   std::deque<Waiter> flushes_;

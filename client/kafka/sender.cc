@@ -203,7 +203,14 @@ void ProducerCore::list(PartitionQueue& queue, Now now) {
 }
 
 void ProducerCore::enqueue(const std::vector<Batch*>& batches, Now now) {
-  for (Batch* batch : batches) {
+  constexpr std::size_t kAhead = 4;
+  constexpr std::size_t kFirstLines = 4;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    Batch* batch = batches[i];
+    if (i + kAhead < batches.size()) prefetch_for_writing(batches[i + kAhead]->queue);
+    // What send_one() is going to touch.
+    prefetch_for_writing(&batch->producer_id);
+    prefetch(batch->buffer.data, kFirstLines);
     batch->queue->waiting.push_back(batch);
     if (!batch->queue->lane) engine_.cluster().refresh(now);
     list(*batch->queue, now);
@@ -280,8 +287,6 @@ void ProducerCore::prepare(Batch& batch) {
   if (std::exchange(batch.prepared, true)) return;
   batch.uncompressed = batch.used;
   if (compressor_) compress(batch);
-  const wire::Bytes records(batch.bytes().span().subspan(kBatchHeaderSize));
-  batch.records_crc = wire::crc32c(0, records.data(), records.size());
 }
 
 void ProducerCore::compress(Batch& batch) {
@@ -327,7 +332,7 @@ void ProducerCore::stamp(Batch& batch) {
   header.records_count = batch.count;
   write_batch_header(batch.buffer.data, header);
   patch_crc(batch.buffer.data,
-            batch_crc(batch.buffer.data, batch.records_crc, batch.used - kBatchHeaderSize));
+            wire::crc32c(0, batch.buffer.data + kBatchCrcStart, batch.used - kBatchCrcStart));
 }
 
 // ------------------------------------------------------------------------------------- answers
@@ -338,6 +343,8 @@ void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply,
     engine_.cluster().on_broker_hint(
         node.node_id, Endpoint{node.host.str(), static_cast<std::uint16_t>(node.port)}, now);
   }
+  constexpr std::size_t kAhead = 8;
+  constexpr std::size_t kBatchLines = sizeof(Batch) / kCacheLine;
   std::size_t cursor = 0;  // answers come in the order of the request
   for (const auto& topic : reply.responses) {
     for (const auto& answer : topic.partition_responses) {
@@ -353,6 +360,11 @@ void ProducerCore::on_produced(ProduceCall& call, const ProduceResponse& reply,
         cursor = static_cast<std::size_t>(found - call.batches.begin());
       }
       Batch* batch = std::exchange(call.batches[cursor++], nullptr);
+      if (cursor + kAhead < call.batches.size()) {
+        prefetch_for_writing(call.batches[cursor + kAhead], kBatchLines);
+        const Batch* next = call.batches[cursor + kAhead / 2];
+        if (next) prefetch_for_writing(next->queue);
+      }
       landed(*batch);
       on_partition_answer(*batch, answer, now);
     }
@@ -473,14 +485,13 @@ void ProducerCore::fail(Batch& batch, ClientErrc certainty, const Failure& cause
 void ProducerCore::retry(Batch& batch, const Failure& why, bool maybe_written, bool at_once,
                          Now now) {
   batch.maybe_written = batch.maybe_written || maybe_written;
-  batch.last_failure = why;
   if (batch.reported || closed_) {
     return fail(batch, batch.maybe_written ? ClientErrc::maybe_written : ClientErrc::not_written,
                 why, now);
   }
   if (Observer* observer = engine_.observer()) observer->on_batch_retried(describe(batch), why);
   PartitionQueue& queue = *batch.queue;
-  ++queue.failures;
+  queue.count_failure();
   queue.last_failure = why;
   queue.retry_at = at_once ? now.mono
                            : deadline_after(now.mono, backoff_for(queue.failures, engine_.config(),
@@ -565,7 +576,7 @@ void ProducerCore::split(Batch& batch, const Failure& why, Now now) {
   }
   put_back(batch);
   put_back(upper);
-  ++batch.queue->failures;  // one at a time until this is through
+  batch.queue->count_failure();  // one at a time until this is through
   list(*batch.queue, now);
 }
 

@@ -246,5 +246,6 @@ void AsioNetwork::pause_read(LinkId id, bool paused) { state_->pause_read(id, pa
 void AsioNetwork::wake() { state_->wake(); }
 bool AsioNetwork::on_executor() const { return state_->executor().running_in_this_thread(); }
 Now AsioNetwork::now() const { return state_->now(); }
+std::int64_t AsioNetwork::wall_ms() const { return internal::coarse_wall_ms(); }
 
 }  // namespace tern::net

@@ -89,6 +89,7 @@ class AsioNetwork final : public Network {
   void wake() override;
   bool on_executor() const override;
   Now now() const override;
+  std::int64_t wall_ms() const override;
 
  private:
   class State;

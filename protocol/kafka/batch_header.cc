@@ -65,11 +65,4 @@ std::uint32_t batch_crc(const std::byte* header, std::span<const wire::Bytes> pi
   return crc;
 }
 
-std::uint32_t batch_crc(const std::byte* header, std::uint32_t records_crc,
-                        std::uint64_t records_size) {
-  const std::uint32_t crc =
-      wire::crc32c(0, header + kBatchCrcStart, kBatchHeaderSize - kBatchCrcStart);
-  return wire::crc32c_combine(crc, records_crc, records_size);
-}
-
 }  // namespace tern::kafka

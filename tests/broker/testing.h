@@ -96,6 +96,7 @@ class FakeNetwork final : public Network {
   void wake() override { ++wakes_; }
   bool on_executor() const override { return true; }
   Now now() const override { return now_; }
+  std::int64_t wall_ms() const override { return now_.wall_ms; }
 
  private:
   void end(Pipe& pipe, std::error_code why) {

@@ -280,6 +280,7 @@ class Network final : public tern::Network {
   void wake() override;
   bool on_executor() const override { return true; }
   Now now() const override { return fabric_.world_.now(); }
+  std::int64_t wall_ms() const override { return now().wall_ms; }
 
   const std::string& host() const { return fabric_.hosts_[index_].name; }
   Fabric& fabric() { return fabric_; }
