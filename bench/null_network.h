@@ -78,6 +78,7 @@ class NullNetwork final : public Network {
         std::chrono::duration_cast<std::chrono::milliseconds>(now_.mono.time_since_epoch());
     return {now_.mono, now_.wall_ms + since.count()};
   }
+  std::int64_t wall_ms() const override { return now().wall_ms; }
 
  private:
   class Peer;
