@@ -86,7 +86,7 @@ std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
   std::uint32_t seen = 0;
   const auto count = static_cast<std::uint32_t>(topic.partitions.size());
   topic.sticky = static_cast<std::int32_t>(random_.below(count));
-  if (topic.partitions[static_cast<std::size_t>(topic.sticky)].has_leader) return topic.sticky;
+  if (topic.open(topic.sticky).has_leader) return topic.sticky;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (!topic.partitions[i].has_leader) continue;
     if (random_.below(++seen) == 0) topic.sticky = static_cast<std::int32_t>(i);
@@ -96,27 +96,22 @@ std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
 
 // ------------------------------------------------------------------------------------- filling
 
-Batch* Accumulator::make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
-                              std::int64_t timestamp_ms, std::error_code& error) {
-  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
-  Batch* batch = open.batch;
-  if (batch) {
+std::error_code Accumulator::make_room(ProducerTopic& topic, std::int32_t partition,
+                                       const Record& record, std::int64_t timestamp_ms) {
+  ProducerTopic::Open& open = topic.open(partition);
+  if (open.batch) {
     const std::size_t size =
-        record_size(record_body_size(record, timestamp_ms - batch->base_timestamp, batch->count));
-    if (batch->used + size <= config_.batch_bytes) {
-      if (!grow(*batch, batch->used + size)) error = make_error_code(ClientErrc::queue_full);
-      return error ? nullptr : batch;
+        record_size(record_body_size(record, timestamp_ms - open.base_timestamp, open.count));
+    if (open.used + size <= config_.batch_bytes) {
+      return grow(open, open.used + size) ? std::error_code()
+                                          : make_error_code(ClientErrc::queue_full);
     }
-    seal(*batch);
+    seal(*open.batch);
   }
   const std::size_t size = record_size(record_body_size(record, 0, 0));
-  if (never_fits(kBatchHeaderSize + size)) {
-    error = make_error_code(ClientErrc::record_too_large);
-    return nullptr;
-  }
-  batch = open_batch(topic, partition, size, timestamp_ms);
-  if (!batch) error = make_error_code(ClientErrc::queue_full);
-  return batch;
+  if (never_fits(kBatchHeaderSize + size)) return make_error_code(ClientErrc::record_too_large);
+  return open_batch(open, size, timestamp_ms) ? std::error_code()
+                                              : make_error_code(ClientErrc::queue_full);
 }
 
 // Not in a request, or not even in a buffer that is empty otherwise.
@@ -125,9 +120,16 @@ bool Accumulator::never_fits(std::size_t bytes) const {
          bytes + kBatchOverhead > config_.buffer_bytes;
 }
 
+void Accumulator::fill_into(ProducerTopic::Open& open, Buffer buffer) {
+  open.batch->buffer = buffer;
+  open.data = buffer.data;
+  open.capacity = static_cast<std::uint32_t>(buffer.capacity);
+}
+
 // A batch that was opened for a record which was then refused.
-void Accumulator::drop_empty(Batch& batch) {
-  batch.queue->topic->partitions[static_cast<std::size_t>(batch.queue->partition)].batch = nullptr;
+void Accumulator::drop_empty(ProducerTopic::Open& open) {
+  Batch& batch = *std::exchange(open.batch, nullptr);
+  open.capacity = open.used = 0;
   batch.list->remove(&batch);
   unlink(batch);
   pool_.release(std::exchange(batch.buffer, {}), sizeof(Batch));
@@ -135,30 +137,30 @@ void Accumulator::drop_empty(Batch& batch) {
   free_batches_.push_back(&batch);
 }
 
-bool Accumulator::grow(Batch& batch, std::size_t size) {
-  const std::size_t doubled = std::min(2 * batch.buffer.capacity, config_.batch_bytes);
+bool Accumulator::grow(ProducerTopic::Open& open, std::size_t size) {
+  const std::size_t doubled = std::min(std::size_t{2} * open.capacity, config_.batch_bytes);
   Buffer larger = pool_.acquire(std::max(size, doubled));
   if (!larger) larger = pool_.acquire(size, beyond_);
   if (!larger) {
     wake_later();
     return false;
   }
-  std::memcpy(larger.data + kBatchHeaderSize, batch.buffer.data + kBatchHeaderSize,
-              batch.used - kBatchHeaderSize);
-  pool_.release(std::exchange(batch.buffer, larger));
+  std::memcpy(larger.data + kBatchHeaderSize, open.data + kBatchHeaderSize,
+              open.used - kBatchHeaderSize);
+  pool_.release(open.batch->buffer);
+  fill_into(open, larger);
   return true;
 }
 
-Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition,
-                               std::size_t record_bytes, std::int64_t timestamp_ms) {
-  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(partition)];
+bool Accumulator::open_batch(ProducerTopic::Open& open, std::size_t record_bytes,
+                             std::int64_t timestamp_ms) {
   const std::size_t need = kBatchHeaderSize + record_bytes;
-  const std::size_t want = std::max({need, open.capacity_hint, kFirstCapacity});
+  const std::size_t want = std::max({need, std::size_t{open.capacity_hint}, kFirstCapacity});
   Buffer buffer = pool_.acquire(want, false, sizeof(Batch));
   if (!buffer) buffer = pool_.acquire(need, beyond_, sizeof(Batch));
   // When the first one is there its linger is to be timed; when there is no room all is to leave.
   if (open_.empty() || !buffer) wake_later();
-  if (!buffer) return nullptr;
+  if (!buffer) return false;
   Batch* batch = nullptr;
   if (free_batches_.empty()) {
     batch = new Batch;
@@ -166,8 +168,7 @@ Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition,
     batch = free_batches_.back();
     free_batches_.pop_back();
   }
-  batch->buffer = buffer;
-  batch->base_timestamp = batch->max_timestamp = timestamp_ms;
+  batch->base_timestamp = timestamp_ms;
   batch->queue = open.queue.get();
   batch->opened = network_.now().mono;
   if (since_ < batch->opened) {
@@ -181,15 +182,23 @@ Batch* Accumulator::open_batch(ProducerTopic& topic, std::int32_t partition,
   (youngest_ ? youngest_->younger : oldest_) = batch;
   youngest_ = batch;
   open.batch = batch;
+  fill_into(open, buffer);
+  open.used = kBatchHeaderSize;
+  open.count = 0;
+  open.base_timestamp = open.max_timestamp = timestamp_ms;
   open_.push_back(batch);
-  return batch;
+  return true;
 }
 
 void Accumulator::seal(Batch& batch) {
   ProducerTopic& topic = *batch.queue->topic;
-  ProducerTopic::Open& open = topic.partitions[static_cast<std::size_t>(batch.queue->partition)];
+  ProducerTopic::Open& open = topic.open(batch.queue->partition);
+  batch.used = open.used;
+  batch.count = open.count;
+  batch.max_timestamp = open.max_timestamp;
   open.batch = nullptr;
-  open.capacity_hint = std::min(batch.used, config_.batch_bytes);
+  open.capacity_hint = std::min(open.used, static_cast<std::uint32_t>(config_.batch_bytes));
+  open.capacity = open.used = 0;
   if (topic.sticky == batch.queue->partition) topic.sticky = -1;
   batch.list->remove(&batch);
   if (sealed_.empty()) wake_later();
@@ -330,13 +339,17 @@ std::pair<Time, std::uint64_t> Accumulator::oldest_pending(const ProducerTopic& 
 
 void Accumulator::collect_overdue(BatchList& list, std::vector<Batch*>& out) {
   std::lock_guard lock(mutex_);
-  while (Batch* batch = list.front()) seal(*batch);
+  BatchScout scout(list);
+  while (Batch* batch = list.front()) {
+    scout.advance();
+    seal(*batch);
+  }
   while (Batch* batch = sealed_.pop_front()) out.push_back(batch);
 }
 
 void Accumulator::move_overdue(PartitionQueue& queue, BatchList& to) {
   std::lock_guard lock(mutex_);
-  Batch* batch = queue.topic->partitions[static_cast<std::size_t>(queue.partition)].batch;
+  Batch* batch = queue.topic->open(queue.partition).batch;
   if (!batch || batch->list == &open_) return;
   batch->list->remove(batch);
   to.push_back(batch);
@@ -372,9 +385,7 @@ std::vector<Batch*> Accumulator::expired(Time time) {
       if (early_ == 0) break;
       continue;
     }
-    ProducerTopic::Open& open =
-        batch->queue->topic->partitions[static_cast<std::size_t>(batch->queue->partition)];
-    if (open.batch == batch) seal(*batch);
+    if (batch->queue->topic->open(batch->queue->partition).batch == batch) seal(*batch);
     if (batch->list == &sealed_) sealed_.remove(batch);
     out.push_back(batch);
   }

@@ -8,6 +8,7 @@
 #ifndef TERN_CLIENT_KAFKA_ACCUMULATOR_H_
 #define TERN_CLIENT_KAFKA_ACCUMULATOR_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -86,12 +87,24 @@ struct PendingRecord {
 };
 
 struct ProducerTopic {
-  struct Open {
+  // What each record touches besides its own bytes: one line of cache, as with thousands of
+  // partitions every line is a wait for memory.
+  struct alignas(kCacheLine) Open {
+    // Of the open batch, which takes them over when it is closed. No batch, no capacity.
+    std::byte* data = nullptr;
+    std::uint32_t capacity = 0;
+    std::uint32_t used = 0;
+    std::int64_t base_timestamp = 0;
+    std::int64_t max_timestamp = 0;
+    std::int32_t count = 0;
+    std::uint32_t capacity_hint = 0;  // what the last batch came to
     Batch* batch = nullptr;
-    std::size_t capacity_hint = 0;  // what the last batch came to
     std::unique_ptr<PartitionQueue> queue;
     bool has_leader = false;
   };
+  static_assert(sizeof(Open) == kCacheLine);
+
+  Open& open(std::int32_t partition) { return partitions[static_cast<std::size_t>(partition)]; }
 
   std::string name;
   Topic* cluster_topic = nullptr;  // of the engine
@@ -99,6 +112,34 @@ struct ProducerTopic {
   std::int32_t sticky = -1;        // where records without a key go, until a batch is full
   std::uint32_t round_robin = 0;
   std::deque<PendingRecord> pending;
+};
+
+// Goes ahead of who takes open batches out of a list, one step for each, and has the memory fetched
+// that is needed: of the batch, then, once that is there, of its partition, then of what is open.
+class BatchScout {
+ public:
+  explicit BatchScout(const BatchList& list) : far_(list.front()) {
+    for (std::size_t i = 0; i < kLead; ++i) advance();
+  }
+
+  void advance() {
+    if (far_) far_ = far_->next;
+    if (far_) prefetch_for_writing(far_, 2);
+    seen_[steps_ % kLead] = far_;
+    if (const Batch* batch = seen_[(steps_ + kLead - 2) % kLead]) {
+      prefetch_for_writing(batch->queue);
+    }
+    if (const Batch* batch = seen_[(steps_ + kLead - 4) % kLead]) {
+      prefetch_for_writing(&batch->queue->topic->open(batch->queue->partition));
+    }
+    ++steps_;
+  }
+
+ private:
+  static constexpr std::size_t kLead = 6;
+  Batch* far_;
+  std::array<const Batch*, kLead> seen_{};
+  std::size_t steps_ = 0;
 };
 
 // Batches are numbered this far apart, so that the halves of a split batch fit in between.
@@ -186,19 +227,19 @@ class Accumulator {
   std::vector<std::pair<std::string_view, ProducerTopic*>> topics_snapshot();
   std::int32_t choose(ProducerTopic& topic, const Record& record);
   std::int32_t choose_sticky(ProducerTopic& topic);
-  // A batch of the partition with room for the record: the open one, grown if need be, or a new
-  // one.
-  Batch* make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
-                   std::int64_t timestamp_ms, std::error_code& error);
+  // Makes the open batch of the partition one with room for the record: grown if need be, or new.
+  std::error_code make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
+                            std::int64_t timestamp_ms);
   // Appends one that was accepted before, whatever the limit says, even after stop(). Its handler
   // is moved from only on success.
   std::error_code append_accepted(ProducerTopic& topic, PendingRecord& pending);
   bool never_fits(std::size_t bytes) const;
-  void drop_empty(Batch& batch);
+  void drop_empty(ProducerTopic::Open& open);
   void unlink(Batch& batch);
-  bool grow(Batch& batch, std::size_t size);
-  Batch* open_batch(ProducerTopic& topic, std::int32_t partition, std::size_t record_bytes,
-                    std::int64_t timestamp_ms);
+  bool grow(ProducerTopic::Open& open, std::size_t size);
+  bool open_batch(ProducerTopic::Open& open, std::size_t record_bytes, std::int64_t timestamp_ms);
+  // The open batch has this buffer from now on.
+  static void fill_into(ProducerTopic::Open& open, Buffer buffer);
   void seal(Batch& batch);
   PendingRecord* append_pending(ProducerTopic& topic, const Record& record,
                                 std::int64_t timestamp_ms, std::error_code& error);
@@ -255,33 +296,28 @@ std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& r
   if (partition < 0) [[unlikely]] {
     return make_error_code(ClientErrc::unknown_partition);
   }
-  Batch* batch = topic.partitions[static_cast<std::size_t>(partition)].batch;
-  std::size_t body = 0;
-  std::int64_t delta = 0;
-  if (batch) [[likely]] {
-    delta = timestamp_ms - batch->base_timestamp;
-    body = record_body_size(record, delta, batch->count);
-  }
-  if (!batch || batch->used + record_size(body) > batch->buffer.capacity) [[unlikely]] {
-    std::error_code error;
-    batch = make_room(topic, partition, record, timestamp_ms, error);
-    if (!batch) return error;
+  ProducerTopic::Open& open = topic.open(partition);
+  std::int64_t delta = timestamp_ms - open.base_timestamp;
+  std::size_t body = record_body_size(record, delta, open.count);
+  if (open.used + record_size(body) > open.capacity) [[unlikely]] {
+    const std::error_code error = make_room(topic, partition, record, timestamp_ms);
+    if (error) return error;
     // A new batch has a new base: the deltas, and so the size, are others.
-    delta = timestamp_ms - batch->base_timestamp;
-    body = record_body_size(record, delta, batch->count);
+    delta = timestamp_ms - open.base_timestamp;
+    body = record_body_size(record, delta, open.count);
   }
   if constexpr (kHandler) {
-    if (!batch->handlers.reserve(sizeof(std::remove_cvref_t<F>), pool_, beyond_)) [[unlikely]] {
-      if (batch->count == 0) drop_empty(*batch);
+    Batch& batch = *open.batch;
+    if (!batch.handlers.reserve(sizeof(std::remove_cvref_t<F>), pool_, beyond_)) [[unlikely]] {
+      if (open.count == 0) drop_empty(open);
       return make_error_code(ClientErrc::queue_full);
     }
-    batch->handlers.add(std::forward<F>(handler), batch->count, timestamp_ms, id);
+    batch.handlers.add(std::forward<F>(handler), open.count, timestamp_ms, id);
   }
-  std::byte* at = batch->buffer.data + batch->used;
-  const std::byte* end = write_record(at, body, record, delta, batch->count);
-  batch->used = static_cast<std::size_t>(end - batch->buffer.data);
-  ++batch->count;
-  if (timestamp_ms > batch->max_timestamp) batch->max_timestamp = timestamp_ms;
+  const std::byte* end = write_record(open.data + open.used, body, record, delta, open.count);
+  open.used = static_cast<std::uint32_t>(end - open.data);
+  ++open.count;
+  if (timestamp_ms > open.max_timestamp) open.max_timestamp = timestamp_ms;
   // With many partitions this place is out of the cache again when the next record comes.
   prefetch_for_writing(end + kCacheLine, 3);
   return {};
@@ -306,8 +342,9 @@ std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, 
 template <class OverdueHome>
 void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home) {
   std::lock_guard lock(mutex_);
+  BatchScout scout(open_);
   while (Batch* batch = open_.front()) {
-    prefetch_for_writing(batch->next, 2);
+    scout.advance();
     if (!all && deadline_after(batch->opened, config_.linger) > now.mono) break;
     BatchList* home = all ? nullptr : overdue_home(*batch->queue);
     if (home) {
