@@ -192,9 +192,9 @@ class Accumulator {
   std::pair<Time, std::uint64_t> oldest_pending();
   std::pair<Time, std::uint64_t> oldest_pending(const ProducerTopic& topic);
 
-  // Closes full batches and moves them to `out`; then those open for longer than linger, or all if
-  // `all`. `overdue_home(queue)` gives the list where an old one is to stay open because it cannot
-  // be sent now, or null to take it.
+  // Closes full batches and moves them to `out`; then, once one has been open for linger, all that
+  // soon will have been (kCompany), or simply all if `all`. `overdue_home(queue)` gives the list
+  // where an old one is to stay open because it cannot be sent now, or null to take it.
   template <class OverdueHome>
   void collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home);
   // Closes what is overdue in this list.
@@ -244,6 +244,10 @@ class Accumulator {
   PendingRecord* append_pending(ProducerTopic& topic, const Record& record,
                                 std::int64_t timestamp_ms, std::error_code& error);
   void wake_later() { wake_ = true; }
+
+  // Batches that are due within this part of linger leave with the first one: with thousands of
+  // partitions there would be a request for every few of them else.
+  static constexpr int kCompany = 4;
 
   template <class F>
   std::error_code append_locked(ProducerTopic& topic, const Record& record,
@@ -342,10 +346,14 @@ std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, 
 template <class OverdueHome>
 void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home) {
   std::lock_guard lock(mutex_);
+  const Duration age =
+      open_.empty() || deadline_after(open_.front()->opened, config_.linger) > now.mono
+          ? config_.linger
+          : config_.linger - config_.linger / kCompany;
   BatchScout scout(open_);
   while (Batch* batch = open_.front()) {
     scout.advance();
-    if (!all && deadline_after(batch->opened, config_.linger) > now.mono) break;
+    if (!all && deadline_after(batch->opened, age) > now.mono) break;
     BatchList* home = all ? nullptr : overdue_home(*batch->queue);
     if (home) {
       open_.remove(batch);

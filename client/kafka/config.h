@@ -80,9 +80,11 @@ struct ProducerConfig {
   bool idempotence = true;  // no duplicates, no reordering by retries (Java); needs acks all
   int max_in_flight = 5;  // requests per broker awaiting an answer (Java); at most 5 if idempotent
 
-  Duration linger = std::chrono::milliseconds(5);  // how long a batch waits to fill (Java 4.0)
-  std::size_t batch_bytes = 1'000'000;             // largest batch before compression (librdkafka)
-  std::size_t max_request_bytes = 4'194'304;       // batches sent to one broker together
+  // How long a batch waits to fill, at most (Java 4.0). It leaves up to a quarter earlier if
+  // another one leaves then.
+  Duration linger = std::chrono::milliseconds(5);
+  std::size_t batch_bytes = 1'000'000;        // largest batch before compression (librdkafka)
+  std::size_t max_request_bytes = 4'194'304;  // batches sent to one broker together
 
   // All memory of records on their way: batch capacity, handlers, compressed copies.
   std::size_t buffer_bytes = 33'554'432;  // (Java)

@@ -27,7 +27,7 @@ struct Splice {
 };
 
 // Below this, copying costs less than one more piece in a gathered write.
-inline constexpr std::size_t kMinSpliceBytes = 256;
+inline constexpr std::size_t kMinSpliceBytes = 2048;
 
 class Writer {
  public:
