@@ -76,6 +76,29 @@ TEST(Producer, LingersForMoreRecords) {
   EXPECT_EQ(rig.batches("t"), 2U) << "a and b together";
 }
 
+TEST(Producer, WhatIsNearlyDueLeavesInCompany) {
+  EngineRig rig;
+  rig.cluster.create_topic("t", {.partitions = 3});
+  TestProducer producer(rig, {.linger = milliseconds(100)});
+  for (int p = 0; p < 3; ++p) ASSERT_FALSE(producer.send("t", "warm", p));
+  ASSERT_TRUE(producer.deliver());
+  const std::size_t before = rig.requests(kProduceApi);
+  const Time begin = rig.world.time();
+  ASSERT_FALSE(producer.send("t", "a", 0));
+  rig.run_for(milliseconds(20));
+  ASSERT_FALSE(producer.send("t", "b", 1));  // 80 ms old when the first one leaves
+  rig.run_for(milliseconds(20));
+  ASSERT_FALSE(producer.send("t", "c", 2));  // 60 ms
+  ASSERT_TRUE(producer.wait_for("b"));
+  EXPECT_GE(rig.world.time() - begin, milliseconds(100));
+  EXPECT_LT(rig.world.time() - begin, milliseconds(110));
+  EXPECT_EQ(rig.requests(kProduceApi), before + 1) << "a and b together";
+  ASSERT_TRUE(producer.wait_for("c"));
+  EXPECT_GE(rig.world.time() - begin, milliseconds(140)) << "c is not in a hurry";
+  EXPECT_LT(rig.world.time() - begin, milliseconds(150));
+  EXPECT_EQ(rig.requests(kProduceApi), before + 2);
+}
+
 TEST(Producer, FullBatchDoesNotLinger) {
   EngineRig rig;
   rig.cluster.create_topic("t");
