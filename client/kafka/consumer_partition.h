@@ -132,7 +132,8 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
 
   State state = State::unplaced;
   Position start;
-  bool finding = false;  // the lookup for `start` is under way
+  bool finding = false;           // the lookup for `start` is under way
+  std::uint64_t place_after = 0;  // not before so many answers of metadata (Cluster::updates())
   bool paused = false;
   std::uint64_t version = 1;
   std::uint64_t incarnation;  // of the topic that the position belongs to

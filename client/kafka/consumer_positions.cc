@@ -61,6 +61,7 @@ void ConsumerCore::place(Now now) {
 }
 
 void ConsumerCore::place_one(ConsumerPartition& partition, Now now) {
+  if (engine_.cluster().updates() < partition.place_after) return engine_.cluster().refresh(now);
   if (partition.not_before > now.mono) {
     positions_at_ = std::min(positions_at_, partition.not_before);
     return;
@@ -115,6 +116,9 @@ void ConsumerCore::reset(ConsumerPartition& partition, ClientErrc code, std::str
 }
 
 void ConsumerCore::on_out_of_range(ConsumerPartition& partition, Now) {
+  // Brokers before 3.1 fetch by name: this may be another topic by now. Its id has to be known
+  // before a position in it is looked up, or that would be taken for one in the old topic later.
+  if (!partition.topic.id.is_zero()) partition.place_after = engine_.cluster().updates() + 1;
   reset(partition, ClientErrc::offset_out_of_range,
         "the log has no offset " + std::to_string(partition.position) + " (any more)");
 }

@@ -113,6 +113,46 @@ TEST_F(Versions, TimesThatABrokerIsTooOldForAreAnErrorThatNamesBothSides) {
   }
 }
 
+// Known by its id where there are ids in metadata (2.8) and in fetches (3.1), else by its leader.
+TEST_F(Versions, TopicThatWasDeletedAndMadeAnewIsGoneOnWith) {
+  Tern tern;
+  kafka::Admin admin(tern.client);
+  const std::string topic = unique_topic("versions-anew");
+  tern.create_topic(topic, 1);
+  kafka::Producer producer(tern.client);
+  kafka::ConsumerConfig config;
+  config.assignment = {{topic, 0, kafka::Position::earliest()}};
+  config.offset_reset = kafka::OffsetReset::earliest;
+  kafka::Consumer consumer(tern.client, config);
+  const auto exchange = [&](const std::string& prefix, int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string value = prefix + std::to_string(i);
+      const kafka::Delivery stored = tern.wait([&](auto token, Diagnostics* diagnostics) {
+        return producer.async_send(topic, {.value = value}, token, diagnostics);
+      });
+      EXPECT_EQ(stored.offset, i);
+    }
+    for (int i = 0; i < count;) {
+      try {
+        const kafka::Records records = consumer.async_poll(kPatience, asio::use_future).get();
+        ASSERT_FALSE(records.empty());
+        for (const auto& record : records) {
+          ASSERT_EQ(record.offset, i);
+          ASSERT_EQ(record.value.view(), prefix + std::to_string(i++));
+        }
+      } catch (const std::system_error& error) {
+        ASSERT_EQ(error.code(), ClientErrc::unknown_topic);  // for as long as it was missing
+      }
+    }
+  };
+  exchange("first ", 10);
+  const auto deleted = tern.wait([&](auto token, Diagnostics* diagnostics) {
+    return admin.async_delete_topics({topic}, token, diagnostics);
+  });
+  ASSERT_FALSE(deleted.at(0).error) << deleted.at(0).message;
+  exchange("second ", 5);  // made by being written to
+}
+
 // Kafka 2.8 still keeps topics in the formats of before 0.11 if told to: v0 (0.9.0) and v1
 // (0.10.0). From 3.0 on it takes no notice, and 4.0 does not know the setting any more.
 class OldFormats : public RealKafka, public testing::WithParamInterface<const char*> {
