@@ -450,7 +450,7 @@ class Feeder {
       const std::string failed =
           fates_->failed() ? ", " + with_commas(fates_->failed()) + " not written" : "";
       note((interrupted_ ? "interrupted; delivered " : "delivered ") +
-           in_words(fates_->delivered(), bytes_, took) + failed + whole);
+           in_words(fates_->delivered(), lost == 0 ? bytes_ : -1, took) + failed + whole);
     }
     if (lost != 0) return kFailed;
     return interrupted_ ? kInterrupted : 0;

@@ -70,11 +70,12 @@ kafka::TopicDescription Session::describe(const std::string& topic) {
 std::string in_words(std::int64_t records, std::int64_t bytes,
                      std::chrono::steady_clock::duration took) {
   const double seconds = std::max(std::chrono::duration<double>(took).count(), 1e-9);
+  char size[40] = "";
+  if (bytes >= 0) std::snprintf(size, sizeof(size), ", %.1f MB", static_cast<double>(bytes) / 1e6);
   char text[160];
   std::snprintf(
-      text, sizeof(text), "%s record%s, %.1f MB, in %.2f s (%s records/s)",
-      with_commas(records).c_str(), records == 1 ? "" : "s", static_cast<double>(bytes) / 1e6,
-      seconds,
+      text, sizeof(text), "%s record%s%s, in %.2f s (%s records/s)", with_commas(records).c_str(),
+      records == 1 ? "" : "s", size, seconds,
       with_commas(static_cast<std::int64_t>(static_cast<double>(records) / seconds)).c_str());
   return text;
 }

@@ -68,7 +68,7 @@ class Session {
   kafka::Client client_;
 };
 
-// "1,234 records, 5.6 MB, in 0.12 s (10,283 records/s)"
+// "1,234 records, 5.6 MB, in 0.12 s (10,283 records/s)"; bytes -1: not known, left out.
 std::string in_words(std::int64_t records, std::int64_t bytes,
                      std::chrono::steady_clock::duration took);
 

@@ -182,7 +182,7 @@ TEST_F(Produce, WhatTheBrokerRefusesIsAFailure) {
   const Ended ended = run(produce({"-X", "linger.ms=1000"}), "one\ntwo\n");
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, HasSubstr("tern: 2 records for t not written: "));
-  EXPECT_THAT(ended.err, HasSubstr("delivered 0 records"));
+  EXPECT_THAT(ended.err, HasSubstr("delivered 0 records, in "));
   EXPECT_THAT(ended.err, HasSubstr(", 2 not written"));
 }
 
