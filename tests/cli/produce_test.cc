@@ -188,7 +188,7 @@ TEST_F(Produce, WhatTheBrokerRefusesIsAFailure) {
 
 TEST_F(Produce, WhatMayBeWrittenIsSaidAndIsAFailure) {
   inject(kProduceApi, broker::Injection::closing_after(broker::kAlways));
-  const Ended ended = run(produce({"-X", "delivery.timeout.ms=300", "-X", "request.timeout.ms=100",
+  const Ended ended = run(produce({"-X", "delivery.timeout.ms=2000", "-X", "request.timeout.ms=500",
                                    "-X", "linger.ms=0"}),
                           "one\n");
   EXPECT_EQ(ended.status, 1);
