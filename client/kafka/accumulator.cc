@@ -290,11 +290,11 @@ void Accumulator::set_partitions(ProducerTopic& topic, const std::vector<bool>& 
                                  std::vector<Refused>& refused) {
   std::lock_guard lock(mutex_);
   while (topic.partitions.size() < has_leader.size()) {
-    ProducerTopic::Open open;
-    open.queue = std::make_unique<PartitionQueue>();
-    open.queue->topic = &topic;
-    open.queue->partition = static_cast<std::int32_t>(topic.partitions.size());
-    topic.partitions.push_back(std::move(open));
+    auto queue = std::make_unique<PartitionQueue>();
+    queue->topic = &topic;
+    queue->partition = static_cast<std::int32_t>(topic.partitions.size());
+    // Not by way of the stack, where g++ 12 with ASan does not align it.
+    topic.partitions.emplace_back().queue = std::move(queue);
   }
   for (std::size_t i = 0; i < has_leader.size(); ++i)
     topic.partitions[i].has_leader = has_leader[i];
