@@ -308,14 +308,14 @@ void NullNetwork::Peer::answer_fetch() {
   in.number<std::int32_t>();  // replica
   in.number<std::int32_t>();  // longest wait
   in.number<std::int32_t>();  // least bytes
-  in.number<std::int32_t>();  // most bytes
+  const auto most_of_all = in.number<std::int32_t>();
   in.number<std::int8_t>();
   if (in.number<std::int32_t>() != 1) fail("a Fetch is for one topic here");
   const std::string_view topic = in.string();
   if (in.number<std::int32_t>() != 1) fail("a Fetch is for one partition here");
   const auto partition = in.number<std::int32_t>();
   const auto offset = in.number<std::int64_t>();
-  const auto most = static_cast<std::size_t>(in.number<std::int32_t>());
+  const auto most = static_cast<std::size_t>(std::min(most_of_all, in.number<std::int32_t>()));
   const std::size_t batch = network_.one_batch_.size();
   const std::size_t bytes =
       std::max<std::size_t>(1, std::min(most, network_.blob_.size()) / batch) * batch;
