@@ -168,12 +168,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Sent{.name = "ManyPartitions", .partitions = 100},
                     Sent{.name = "ManyPartitionsWithHandlers", .partitions = 100, .handler = true},
                     Sent{.name = "AllSizes", .partitions = 20, .size = 60'000, .mixed_sizes = true},
-                    Sent{.name = "Gzip", .gzip = true, .batch_bytes = 200'000},
-                    Sent{.name = "GzipManyPartitions",
-                         .partitions = 100,
-                         .handler = true,
-                         .gzip = true,
-                         .batch_bytes = 16'384}),
+                    Sent{.name = "Gzip", .gzip = true, .batch_bytes = 200'000}),
     [](const auto& test) { return test.param.name; });
 
 // ---------------------------------------------------------------------------------------- consumer
