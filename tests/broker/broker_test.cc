@@ -300,6 +300,21 @@ TEST(Metadata, ByIdAndUnknown) {
   EXPECT_TRUE(reply->topics[0].name.is_null());
 }
 
+TEST(Metadata, TellsATopicOnceHoweverOftenItIsNamed) {
+  Fixture fixture;
+  fixture.cluster().create_topic("a");
+  fixture.cluster().create_topic("b");
+  Client client = fixture.client();
+  std::vector<MetadataTopic> topics(5);
+  for (std::size_t i = 0; i < topics.size(); ++i) topics[i].name = i == 3 ? "b" : "a";
+  kafka::MetadataRequest request;
+  request.topics = {topics.data(), topics.size()};
+  const auto reply = client.call(request, 12);
+  ASSERT_EQ(reply->topics.size(), 2U);
+  EXPECT_EQ(reply->topics[0].name, wire::Text("a"));
+  EXPECT_EQ(reply->topics[1].name, wire::Text("b"));
+}
+
 TEST(Metadata, MakesATopicOnFirstUse) {
   Fixture fixture;
   Client client = fixture.client();

@@ -1,7 +1,8 @@
 // Metadata.
-#include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/broker/broker.h"
@@ -142,10 +143,16 @@ Outcome handle(Request& request, const kafka::MetadataRequest& in, kafka::Metada
     answer_all(request, in, out);
     return Outcome::answer;
   }
+  // Each once, however often it is named, as a real broker does: an answer is never larger than the
+  // cluster and the request together.
+  std::set<std::pair<wire::Uuid, std::string_view>> told;
   const auto topics = request.make<TopicOut>(in.topics.size());
-  for (std::size_t i = 0; i < topics.size(); ++i)
-    answer_topic(request, in, in.topics[i], topics[i]);
-  out.topics = {topics.data(), topics.size()};
+  for (const TopicIn& asked : in.topics) {
+    const std::size_t i = told.size();
+    if (!told.emplace(asked.topic_id, asked.name.view()).second) continue;
+    answer_topic(request, in, asked, topics[i]);
+  }
+  out.topics = {topics.data(), told.size()};
   return Outcome::answer;
 }
 
