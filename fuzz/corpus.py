@@ -5,14 +5,17 @@
                                        of real brokers and clients), seed_* from PROGRAM (//fuzz:seeds)
   corpus.py unpack TARGET FOLDER       each input as a file, for libFuzzer
   corpus.py add TARGET NAME FILE       an input that broke something; NAME says what
-  corpus.py merge TARGET FUZZER FOLDER write anew the auto_* lines: what FUZZER (TARGET_fuzz) needs of
-                                       FOLDER to get further than the other lines do
+  corpus.py merge TARGET FUZZER FOLDER write anew the auto_* lines: of them and of FOLDER what FUZZER
+                                       (TARGET_fuzz) needs to reach code the other lines do not
+  corpus.py dictionary                 write anew properties.dict: the names and words that
+                                       client/kafka/properties.cc knows
   corpus.py sizes                      how many inputs and bytes there are
 """
 
 import gzip
 import hashlib
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -128,12 +131,23 @@ def merge(target, fuzzer, folder):
             data = path.read_bytes()
             if len(data) <= LONGEST_AUTO:
                 (pathlib.Path(found) / hashlib.sha1(data).hexdigest()).write_bytes(data)
-        subprocess.run([fuzzer, "-merge=1", merged, found], check=True, stderr=subprocess.DEVNULL)
+        # By code reached alone: with how often it was, the corpora would be ten times as large.
+        command = [fuzzer, "-merge=1", "-use_counters=0", merged, found]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
         for path in pathlib.Path(merged).iterdir():
             if path.name not in named:
                 data = path.read_bytes()
                 named[f"auto_{hashlib.sha1(data).hexdigest()[:10]}"] = data
     write(target, named)
+
+
+def dictionary():
+    """What names a setting or is one of its values: a word in quotes that begins an initialiser, or
+    stands where a harmless value does."""
+    source = (HERE.parent / "client" / "kafka" / "properties.cc").read_text()
+    words = set(re.findall(r'[{,]\s*"([A-Za-z0-9_.-]+)"', source)) | {"true", "false", "gzip", "a:1,b:2"}
+    lines = "".join(f'"{word}"\n' for word in sorted(words))
+    (HERE / "properties.dict").write_text(f"# Written by corpus.py dictionary.\n{lines}")
 
 
 def sizes():
@@ -152,6 +166,8 @@ if __name__ == "__main__":
             write(target, {**read(target), name: pathlib.Path(file).read_bytes()})
         case ["merge", target, fuzzer, folder]:
             merge(target, fuzzer, folder)
+        case ["dictionary"]:
+            dictionary()
         case ["sizes"]:
             sizes()
         case _:
