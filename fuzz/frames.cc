@@ -48,6 +48,7 @@ class StillNetwork final : public Network {
   void wake() override {}
   bool on_executor() const override { return true; }
   Now now() const override { return time; }
+  std::int64_t wall_ms() const override { return time.wall_ms; }
 
   Link* link = nullptr;
   bool closing = false;
