@@ -196,8 +196,9 @@ TEST_P(ConsumerMemory, StaysWithinItsPrefetch) {
 
   std::deque<Records> kept;
   std::size_t seen = 0;
+  bool done = false;       // outlives a poll that is answered later
   const auto poll = [&] {  // false if nothing comes any more
-    bool done = false;
+    done = false;
     core->poll(0, kNever, [&](const Failure& why, Records records) {
       EXPECT_FALSE(why) << why.message();
       seen += records.size();
