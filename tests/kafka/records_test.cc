@@ -204,8 +204,7 @@ TEST(Records, PatchedHeadersKeepOrRenewTheirCrc) {
   const auto records = std::span<const std::byte>(bytes).subspan(kBatchHeaderSize);
   const wire::Bytes pieces[] = {records.first(7), records.subspan(7, 0), records.subspan(7)};
   const std::uint32_t crc = batch_crc(bytes.data(), pieces);
-  EXPECT_EQ(crc,
-            wire::crc32c(0, bytes.data() + kBatchCrcStart, bytes.size() - kBatchCrcStart));
+  EXPECT_EQ(crc, wire::crc32c(0, bytes.data() + kBatchCrcStart, bytes.size() - kBatchCrcStart));
   patch_crc(bytes.data(), crc);
   batch = first_batch(bytes);
   EXPECT_EQ(batch.header.producer_id, 99);
