@@ -192,9 +192,9 @@ TEST_F(HandlerListTest, NoRoomIsSaidBeforeAnythingIsAdded) {
 }
 
 TEST(BatchList, KeepsOrder) {
-  Batch batches[5];
+  const auto batches = std::make_unique<Batch[]>(5);
   BatchList list;
-  for (int i = 0; i < 3; ++i) list.push_back(&batches[i]);
+  for (std::size_t i = 0; i < 3; ++i) list.push_back(&batches[i]);
   list.push_front(&batches[3]);
   list.insert_before(&batches[1], &batches[4]);
   list.remove(&batches[0]);
