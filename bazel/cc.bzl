@@ -6,8 +6,8 @@ load(":copts.bzl", "TERN_COPTS")
 def tern_cc_library(name, copts = [], **kwargs):
     cc_library(name = name, copts = TERN_COPTS + copts, **kwargs)
 
-def tern_cc_binary(name, copts = [], **kwargs):
-    cc_binary(name = name, copts = TERN_COPTS + copts, **kwargs)
+def tern_cc_binary(name, copts = [], deps = [], **kwargs):
+    cc_binary(name = name, copts = TERN_COPTS + copts, deps = deps + ["//bazel:tsan"], **kwargs)
 
 def tern_cc_test(name, copts = [], deps = [], main = True, **kwargs):
     """A test with GoogleTest, whose main comes along unless `main` is False.
