@@ -346,20 +346,20 @@ std::error_code Accumulator::append(ProducerTopic& topic, const Record& record, 
 template <class OverdueHome>
 void Accumulator::collect(Now now, bool all, std::vector<Batch*>& out, OverdueHome&& overdue_home) {
   std::lock_guard lock(mutex_);
-  const Duration age =
-      open_.empty() || deadline_after(open_.front()->opened, config_.linger) > now.mono
-          ? config_.linger
-          : config_.linger - config_.linger / kCompany;
-  BatchScout scout(open_);
-  while (Batch* batch = open_.front()) {
-    scout.advance();
-    if (!all && deadline_after(batch->opened, age) > now.mono) break;
-    BatchList* home = all ? nullptr : overdue_home(*batch->queue);
-    if (home) {
-      open_.remove(batch);
-      home->push_back(batch);
-    } else {
-      seal(*batch);
+  const Batch* first = open_.front();
+  if (first && (all || deadline_after(first->opened, config_.linger) <= now.mono)) {
+    const Duration age = config_.linger - config_.linger / kCompany;
+    BatchScout scout(open_);
+    while (Batch* batch = open_.front()) {
+      scout.advance();
+      if (!all && deadline_after(batch->opened, age) > now.mono) break;
+      BatchList* home = all ? nullptr : overdue_home(*batch->queue);
+      if (home) {
+        open_.remove(batch);
+        home->push_back(batch);
+      } else {
+        seal(*batch);
+      }
     }
   }
   while (Batch* batch = sealed_.pop_front()) out.push_back(batch);

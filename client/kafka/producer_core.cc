@@ -45,9 +45,7 @@ void ProducerCore::start() {
 }
 
 ProducerCore::~ProducerCore() {
-  for (auto* list : {&telling_, &done_}) {
-    for (Done& done : *list) done.handlers.clear(accumulator_.pool());
-  }
+  discard_completions();
   for (const auto& call : calls_) {
     for (Batch* batch : call->batches) {
       if (batch && batch->reported) accumulator_.free_batch(batch);  // no list has it any more
@@ -258,9 +256,7 @@ void ProducerCore::finish_waiters() {
   while (!flushes_.empty()) {
     Waiter& flush = flushes_.front();
     if (flush.done && (oldest <= flush.up_to || oldest_pending <= flush.up_to)) break;
-    if (flush.done) {
-      tell_then(std::move(flush.done), Failure());
-    }
+    if (flush.done) tell_then(std::move(flush.done), Failure());
     flushes_.pop_front();
   }
   const std::size_t used = accumulator_.used_bytes();
