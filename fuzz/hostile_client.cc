@@ -14,7 +14,7 @@
 
 #include "fuzz/byte_link.h"
 #include "fuzz/frame_edit.h"
-#include "fuzz/memory.h"
+#include "fuzz/simulated.h"
 #include "fuzz/target.h"
 #include "tests/broker/broker.h"
 #include "tests/broker/cluster.h"
@@ -25,12 +25,11 @@ namespace tern::kafka {
 namespace {
 
 using fuzz::Input;
+using fuzz::kMiB;
 using fuzz::require;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-constexpr std::size_t kMaxMemory = 24 * kMiB;
 constexpr int kMaxActions = 64;
 
 class HostileClient final : public Machine {
@@ -180,8 +179,7 @@ void run(Input input) {
     }
     net.crash();
   }
-  for (const std::string& what : world.violations()) std::fprintf(stderr, "%s\n", what.c_str());
-  require(world.violations().empty(), "the rules of the ports are kept");
+  fuzz::require_rules_kept(world);
 }
 
 }  // namespace
@@ -196,8 +194,5 @@ std::vector<std::string> tern::fuzz::milestones() {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const tern::fuzz::MemoryScope memory;
-  tern::kafka::run(tern::fuzz::Input(data, size));
-  tern::fuzz::require(memory.peak() <= tern::kafka::kMaxMemory, "memory stays within its bounds");
-  return 0;
+  return tern::fuzz::run_within_memory(tern::kafka::run, data, size);
 }
