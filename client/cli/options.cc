@@ -98,15 +98,15 @@ std::pair<std::string, std::string> pair_of(const char* what, const std::string&
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-bool CommonOptions::take(const GivenOption& option) {
+void CommonOptions::take(const GivenOption& option) {
   switch (option.letter) {
     case 'b':
       properties.push_back({"bootstrap.servers", option.value});
-      return true;
+      break;
     case 'X': {
       auto [name, value] = pair_of("-X", option.value);
       properties.push_back({std::move(name), std::move(value)});
-      return true;
+      break;
     }
     case 'F': {
       file = option.value;
@@ -116,23 +116,23 @@ bool CommonOptions::take(const GivenOption& option) {
       if (const Failure failure = kafka::read_properties(text, properties)) {
         throw UsageError(file + ": " + failure.message());
       }
-      return true;
+      break;
     }
     case 'm':
       properties.push_back({"default.api.timeout.ms",
                             std::to_string(1000 * number_of("-m", option.value, 1, 1'000'000))});
-      return true;
+      break;
     case 't':
       topic = option.value;
-      return true;
+      break;
     case 'q':
       quiet = true;
-      return true;
+      break;
     case 'J':
       json = true;
-      return true;
+      break;
     default:
-      return false;
+      break;  // read_options() lets no others through
   }
 }
 

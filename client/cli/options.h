@@ -46,8 +46,8 @@ struct CommonOptions {
   bool quiet = false;
   bool json = false;
 
-  // False if it is not one of them. Throws UsageError.
-  bool take(const GivenOption& option);
+  // Throws UsageError for a value that makes no sense.
+  void take(const GivenOption& option);
   // All of it as configs. Throws UsageError if something is wrong or there are no brokers.
   kafka::Configs configs() const;
 };

@@ -114,10 +114,10 @@ TEST_F(Consume, OffsetsThatDoNotExistAreSaid) {
 TEST_F(Consume, TheEndIsWhereItIsWhenReached) {
   fill("t", "{\"value\":\"x\"}");
   // One more of it comes in after the end was asked for, just before it is reached.
-  on_brokers([](broker::EmbeddedKafka& kafka) {
+  on_thread([](broker::EmbeddedKafka& kafka) {
     broker::KafkaCluster& cluster = kafka.cluster();
     cluster.on_request([&cluster, done = false](const broker::RequestInfo& request) mutable {
-      if (request.api_key != kFetchApi || std::exchange(done, true)) return;
+      if (request.api_key != kafka::kFetchApi.key || std::exchange(done, true)) return;
       broker::Partition& partition = *cluster.find_partition("t", 0);
       const auto bytes = partition.log.batches()[0].bytes();
       std::vector<std::byte> copy(bytes.begin(), bytes.end());
@@ -161,8 +161,8 @@ TEST_F(Consume, CtrlCWhileTheClusterIsSilent) {
   broker::Injection silence;
   silence.no_answer = true;
   silence.times = broker::kAlways;
-  inject(kMetadataApi, silence);
-  std::future<void> asked = next_request(kMetadataApi);
+  inject(kafka::kMetadataApi, silence);
+  std::future<void> asked = next_request(kafka::kMetadataApi);
   Command command(consume({}));
   asked.wait();
   command.signal(SIGINT);

@@ -89,7 +89,7 @@ TEST_F(Produce, Gzip) {
   EXPECT_EQ(run(produce({"-z", "gzip"}), line).status, 0);
   EXPECT_EQ(stored("t"), Words{"~|" + line});
   std::size_t bytes = 0;
-  on_brokers(
+  on_thread(
       [&](broker::EmbeddedKafka& kafka) { bytes = kafka.cluster().log("t", 0)->size_bytes(); });
   EXPECT_LT(bytes, 5'000u);
   const Ended other = run(produce({"-z", "lz4"}), "one\n");
@@ -177,8 +177,8 @@ TEST_F(Produce, ARecordThatIsTooLongIsNamedAndTheOthersAreSent) {
 }
 
 TEST_F(Produce, WhatTheBrokerRefusesIsAFailure) {
-  inject(kProduceApi, broker::Injection::with_error(kafka::BrokerErrc::topic_authorization_failed,
-                                                    broker::kAlways));
+  inject(kafka::kProduceApi, broker::Injection::with_error(
+                                 kafka::BrokerErrc::topic_authorization_failed, broker::kAlways));
   const Ended ended = run(produce({"-X", "linger.ms=1000"}), "one\ntwo\n");
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, HasSubstr("tern: 2 records for t not written: "));
@@ -187,7 +187,7 @@ TEST_F(Produce, WhatTheBrokerRefusesIsAFailure) {
 }
 
 TEST_F(Produce, WhatMayBeWrittenIsSaidAndIsAFailure) {
-  inject(kProduceApi, broker::Injection::closing_after(broker::kAlways));
+  inject(kafka::kProduceApi, broker::Injection::closing_after(broker::kAlways));
   const Ended ended = run(produce({"-X", "delivery.timeout.ms=2000", "-X", "request.timeout.ms=500",
                                    "-X", "linger.ms=0"}),
                           "one\n");
@@ -238,7 +238,7 @@ TEST_F(Produce, ASecondCtrlCEndsAtOnce) {
   broker::Injection silence;
   silence.no_answer = true;
   silence.times = broker::kAlways;
-  inject(kProduceApi, silence);
+  inject(kafka::kProduceApi, silence);
   Command command(produce({"-T"}));
   command.type("one\n");
   EXPECT_TRUE(command.says("one\n"));

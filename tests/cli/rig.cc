@@ -5,8 +5,6 @@
 #include <fstream>
 #include <utility>
 
-#include "tests/net/facade_rig.h"
-
 namespace tern::cli {
 namespace {
 
@@ -16,25 +14,14 @@ std::string text_of(const wire::Bytes& bytes) {
 
 }  // namespace
 
-struct KafkaRig::Brokers : kafka::Brokers {};
-
-KafkaRig::KafkaRig()
-    : brokers_(std::make_unique<Brokers>()), bootstrap_(brokers_->config().bootstrap.at(0)) {}
-
-KafkaRig::~KafkaRig() = default;
-
 Words KafkaRig::plain(Words words) {
   words.insert(words.begin(), {"client/cli/tern", "kafka"});
   return words;
 }
 
 Words KafkaRig::kafka(Words words) const {
-  words.insert(words.end(), {"-b", bootstrap_});
+  words.insert(words.end(), {"-b", bootstrap()});
   return plain(std::move(words));
-}
-
-void KafkaRig::create_topic(const std::string& name, std::int32_t partitions) {
-  brokers_->create_topic(name, partitions);
 }
 
 void KafkaRig::fill(const std::string& topic, const std::string& json) {
@@ -42,31 +29,28 @@ void KafkaRig::fill(const std::string& topic, const std::string& json) {
   ASSERT_EQ(ended.status, 0) << ended.err;
 }
 
-void KafkaRig::on_brokers(std::function<void(broker::EmbeddedKafka&)> call) {
-  brokers_->on_thread(std::move(call));
+void KafkaRig::inject(const kafka::Api& api, broker::Injection injection) {
+  on_thread(
+      [&](broker::EmbeddedKafka& kafka) { kafka.cluster().inject(api.key, std::move(injection)); });
 }
 
-void KafkaRig::inject(std::int16_t api_key, broker::Injection injection) {
-  on_brokers(
-      [&](broker::EmbeddedKafka& kafka) { kafka.cluster().inject(api_key, std::move(injection)); });
-}
-
-std::future<void> KafkaRig::next_request(std::int16_t api_key) {
+std::future<void> KafkaRig::next_request(const kafka::Api& api) {
   auto promise = std::make_shared<std::promise<void>>();
   std::future<void> future = promise->get_future();
-  on_brokers([&](broker::EmbeddedKafka& kafka) {
-    kafka.cluster().on_request([promise, api_key](const broker::RequestInfo& request) mutable {
-      if (!promise || request.api_key != api_key) return;
-      promise->set_value();
-      promise.reset();
-    });
+  on_thread([&](broker::EmbeddedKafka& kafka) {
+    kafka.cluster().on_request(
+        [promise, key = api.key](const broker::RequestInfo& request) mutable {
+          if (!promise || request.api_key != key) return;
+          promise->set_value();
+          promise.reset();
+        });
   });
   return future;
 }
 
 Words KafkaRig::stored(const std::string& topic, std::int32_t partition) {
   Words out;
-  on_brokers([&](broker::EmbeddedKafka& kafka) {
+  on_thread([&](broker::EmbeddedKafka& kafka) {
     broker::PartitionLog* log = kafka.cluster().log(topic, partition);
     if (!log) return;
     log->for_each_record([&](const broker::LogRecord& record) {

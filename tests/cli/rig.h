@@ -5,52 +5,37 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <future>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "protocol/kafka/messages/all.h"
 #include "tests/broker/broker.h"
 #include "tests/cli/command.h"
+#include "tests/net/facade_rig.h"
 
 namespace tern::cli {
 
 using Words = std::vector<std::string>;
 
-// What a request asks for, in the protocol's numbers.
-inline constexpr std::int16_t kProduceApi = 0;
-inline constexpr std::int16_t kFetchApi = 1;
-inline constexpr std::int16_t kMetadataApi = 3;
-
-class KafkaRig : public ::testing::Test {
+class KafkaRig : public ::testing::Test, protected kafka::Brokers {
  protected:
-  KafkaRig();
-  ~KafkaRig() override;
-
   // `tern kafka WORDS`, and the same with -b and the cluster.
   static Words plain(Words words);
   Words kafka(Words words) const;
 
-  void create_topic(const std::string& name, std::int32_t partitions = 1);
   // One record for each line of JSON, as `produce -J` reads it.
   void fill(const std::string& topic, const std::string& json);
-  // Runs `call` on the brokers' thread and waits for it.
-  void on_brokers(std::function<void(broker::EmbeddedKafka&)> call);
-  void inject(std::int16_t api_key, broker::Injection injection);
+  void inject(const kafka::Api& api, broker::Injection injection);
 
   // Comes true with the next request of this kind.
-  std::future<void> next_request(std::int16_t api_key);
+  std::future<void> next_request(const kafka::Api& api);
 
   // "key|value|name=value..." of each record, ~ for null.
   Words stored(const std::string& topic, std::int32_t partition = 0);
-  const std::string& bootstrap() const { return bootstrap_; }
-
- private:
-  struct Brokers;
-  std::unique_ptr<Brokers> brokers_;
-  std::string bootstrap_;
+  std::string bootstrap() const { return config().bootstrap.at(0); }
 };
 
 // A file of this test alone, with its path.

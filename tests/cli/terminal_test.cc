@@ -15,19 +15,19 @@ constexpr char kClear[] = "\r\033[K";
 class Terminal : public KafkaRig {
  protected:
   // The brokers do what this asks for and say nothing, until speak().
-  void hush(std::int16_t api_key) {
+  void hush(const kafka::Api& api) {
     broker::Injection silence;
     silence.no_answer = true;
-    inject(api_key, silence);
+    inject(api, silence);
   }
   // Whoever waits asks again.
   void speak() {
-    on_brokers([](broker::EmbeddedKafka& kafka) { kafka.cluster().reset_connections(1); });
+    on_thread([](broker::EmbeddedKafka& kafka) { kafka.cluster().reset_connections(1); });
   }
 };
 
 TEST_F(Terminal, ProgressIsDrawnWhileItTakesLongAndThenCleared) {
-  hush(kProduceApi);
+  hush(kafka::kProduceApi);
   Command command(kafka({"produce", "-t", "t", "-X", "linger.ms=60000"}), "2");
   command.type("one\ntwo\n");
   command.close_input();
@@ -57,10 +57,10 @@ TEST_F(Terminal, ConsumingShowsHowFarItIs) {
       broker::Injection::with_error(kafka::BrokerErrc::not_leader_or_follower, broker::kAlways);
   busy.topic = "t";
   busy.partition = 1;
-  inject(kFetchApi, busy);
+  inject(kafka::kFetchApi, busy);
   Command command(kafka({"consume", "-t", "t", "-e"}), "2");
   EXPECT_TRUE(command.says("\rconsuming [###############               ] 1 of 2 records"));
-  on_brokers([](broker::EmbeddedKafka& kafka) { kafka.cluster().clear_injections(); });
+  on_thread([](broker::EmbeddedKafka& kafka) { kafka.cluster().clear_injections(); });
   const Ended ended = command.end();
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.out, HasSubstr(std::string(kClear) + "tern: read 2 records"));

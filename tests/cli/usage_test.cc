@@ -153,7 +153,7 @@ TEST_F(Usage, ATopicThatDoesNotExist) {
 TEST_F(Usage, AClusterThatIsNotThere) {
   // A port that was free a moment ago.
   const std::string gone = bootstrap();
-  on_brokers([](broker::EmbeddedKafka& kafka) { kafka.stop(); });
+  on_thread([](broker::EmbeddedKafka& kafka) { kafka.stop(); });
   for (const char* command : {"produce", "consume"}) {
     const Ended ended = run(plain({command, "-b", gone, "-t", "t", "-m", "1"}), "a\n");
     EXPECT_EQ(ended.status, 1);
