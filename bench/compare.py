@@ -87,17 +87,20 @@ def rows():
 
 
 class Broker:
-    """A null broker for one sample."""
+    """A null broker on a port of its own; what it has counted is in `totals` when it is over."""
 
     def __init__(self, program, options):
-        self.process = subprocess.Popen([program] + options, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([program, *options], stdout=subprocess.PIPE, text=True)
+        self.totals = None
         self.address = "127.0.0.1:" + self.process.stdout.readline().split()[1]
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
         self.process.terminate()
-        totals = json.loads(self.process.stdout.read())
+        self.totals = json.loads(self.process.stdout.read())
         self.process.wait()
-        return totals
 
 
 class Counter:
@@ -173,16 +176,14 @@ class Bench:
 
     def sample(self, row, client, records, counting=False):
         limit = ["--limit", str(records)] if row.do == "consume" else []
-        broker = Broker(os.path.join(self.args.bin, "null_broker"), row.broker + limit)
-        try:
+        with Broker(os.path.join(self.args.bin, "null_broker"), row.broker + limit) as broker:
             command = self.command(row, client, records, broker.address)
             if counting:
                 command = self.counter.wrap(command)
             environment = self.environment if client == "librdkafka" else None
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, timeout=600, check=False, env=environment)
-        finally:
-            totals = broker.stop()
+        totals = broker.totals
         if done.returncode != 0:
             raise RuntimeError(f"{row.name}, {client}: {done.stderr.strip()[-500:]}")
         result = json.loads(done.stdout.strip().splitlines()[-1])

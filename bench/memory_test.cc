@@ -33,13 +33,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kLimit = 4'000'000;
 
-ClientConfig client_config() {
-  ClientConfig config;
-  config.bootstrap = {NullNetwork::address()};
-  config.seed = 1;
-  return config;
-}
-
 // What is held above what was held at the start; the most since then.
 class Held {
  public:
@@ -71,7 +64,7 @@ class Producing {
         dice_(static_cast<std::uint32_t>(sent.partitions)),
         sizes_(static_cast<std::uint32_t>(sent.size)),
         net_({.partitions = sent.partitions}),
-        engine_(net_, client_config(), 1),
+        engine_(net_, NullNetwork::client_config(), 1),
         core_(std::make_shared<ProducerCore>(engine_, config(sent), 5)),
         topic_(core_->accumulator().topic("bench")) {
     net_.attach(engine_);
@@ -180,7 +173,7 @@ class ConsumerMemory : public testing::TestWithParam<int> {};
 
 TEST_P(ConsumerMemory, StaysWithinItsPrefetch) {
   NullNetwork net({.size = 100, .gzip = GetParam()});
-  Engine engine(net, client_config(), 1);
+  Engine engine(net, NullNetwork::client_config(), 1);
   ConsumerConfig config;
   config.assignment = {{"bench", 0, Position::offset(0)}};
   config.prefetch_bytes = kPrefetch;
@@ -259,7 +252,7 @@ TEST(IdleClient, IsSmallAndSleeps) {
   const Held held;
   NullNetwork net({.fetch_bytes = 1});
   const std::int64_t network = held.now();
-  Engine engine(net, client_config(), 1);
+  Engine engine(net, NullNetwork::client_config(), 1);
   Counted machine(engine);
   net.attach(machine);
   const auto core = std::make_shared<ProducerCore>(engine, ProducerConfig(), 5);

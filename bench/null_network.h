@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "client/core/ports.h"
+#include "client/kafka/config.h"
 
 namespace tern::bench {
 
@@ -35,7 +36,13 @@ class NullNetwork final : public Network {
   explicit NullNetwork(const Settings& settings);
   ~NullNetwork();
 
-  static std::string address() { return "null:1"; }
+  // For the engine to drive.
+  static kafka::ClientConfig client_config() {
+    kafka::ClientConfig config;
+    config.bootstrap = {"null:1"};
+    config.seed = 1;
+    return config;
+  }
 
   // The engine to drive.
   void attach(Machine& machine) { machine_ = &machine; }

@@ -28,13 +28,6 @@ using namespace tern::kafka;
   std::exit(1);
 }
 
-ClientConfig client_config() {
-  ClientConfig config;
-  config.bootstrap = {NullNetwork::address()};
-  config.seed = 1;
-  return config;
-}
-
 // As bench/tern_produce with everything on one thread: 1,000 records, then the network gets a turn.
 class Produce final : public Scenario {
  public:
@@ -50,7 +43,7 @@ class Produce final : public Scenario {
         payloads_(options.size),
         dice_(static_cast<std::uint32_t>(options.partitions)),
         net_({.partitions = options.partitions}),
-        engine_(net_, client_config(), 1),
+        engine_(net_, NullNetwork::client_config(), 1),
         core_(std::make_shared<ProducerCore>(engine_, ProducerConfig(), 5)),
         topic_(core_->accumulator().topic("bench")) {
     net_.attach(engine_);
@@ -138,7 +131,7 @@ class Consume final : public Scenario {
  public:
   explicit Consume(std::size_t size)
       : net_({.size = size}),
-        engine_(net_, client_config(), 1),
+        engine_(net_, NullNetwork::client_config(), 1),
         core_(std::make_shared<ConsumerCore>(engine_, config())) {
     net_.attach(engine_);
     core_->start();
