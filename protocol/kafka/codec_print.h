@@ -9,12 +9,13 @@
 
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/codec_traits.h"
+#include "protocol/wire/print.h"
 
 namespace tern::kafka::internal {
 
 // The pieces that do not depend on a message, compiled once in codec.cc.
-void print_text(std::string& out, std::string_view text);
-void print_hex(std::string& out, std::string_view bytes);
+using wire::print_hex;
+using wire::print_text;
 void print_uuid(std::string& out, const Uuid& id);
 void print_number(std::string& out, std::int64_t number);
 void print_double(std::string& out, double number);

@@ -9,30 +9,14 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 #include "protocol/kafka/codec_traits.h"
 #include "protocol/wire/arena.h"
+#include "protocol/wire/random.h"
 
 namespace tern::kafka {
 
-// SplitMix64: small, seedable, the same everywhere.
-class Random {
- public:
-  explicit Random(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-  std::size_t below(std::size_t n) { return static_cast<std::size_t>(next() % n); }
-  bool one_in(std::size_t n) { return below(n) == 0; }
-
- private:
-  std::uint64_t state_;
-};
+using wire::Random;
 
 struct GenerateLimits {
   std::size_t max_array = 3;
@@ -50,24 +34,6 @@ struct Generator {
 
 template <class S>
 void generate_struct(Generator& g, S& out);
-
-template <class T>
-T generate_number(Random& random) {
-  switch (random.below(6)) {
-    case 0:
-      return T{0};
-    case 1:
-      return static_cast<T>(-1);
-    case 2:
-      return std::numeric_limits<T>::min();
-    case 3:
-      return std::numeric_limits<T>::max();
-    case 4:
-      return static_cast<T>(random.below(100));
-    default:
-      return static_cast<T>(random.next());
-  }
-}
 
 template <class T>
 T generate_bytes(Generator& g) {
@@ -89,7 +55,7 @@ void generate_value(Generator& g, bool nullable, T& out) {
   } else if constexpr (std::same_as<T, double>) {
     out = static_cast<double>(g.random.below(1000)) / 8;
   } else if constexpr (std::integral<T>) {
-    out = generate_number<T>(g.random);
+    out = g.random.number<T>();
   } else if constexpr (std::same_as<T, Uuid>) {
     for (auto& byte : out.bytes) byte = static_cast<std::uint8_t>(g.random.next());
     if (g.random.one_in(4)) out = Uuid{};

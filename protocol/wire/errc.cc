@@ -37,6 +37,12 @@ const char* text(Errc code) {
       return "a malformed tagged field";
     case Errc::bad_value:
       return "a value that the protocol does not allow";
+    case Errc::unknown_type:
+      return "a type or number that the protocol does not have";
+    case Errc::too_deep:
+      return "nested deeper than the limit";
+    case Errc::bad_frame_end:
+      return "the frame does not end where its size says";
   }
   return "unknown wire error";
 }

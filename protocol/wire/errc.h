@@ -24,6 +24,9 @@ enum class Errc {
   bad_compressed_data,  // the codec cannot read it
   bad_tag,              // tags not in order, or a tagged field that does not fill its declared size
   bad_value,            // a value that the protocol does not allow there
+  unknown_type,         // a type, tag or number that the protocol does not have
+  too_deep,             // nested deeper than a limit of ours
+  bad_frame_end,        // a frame does not end where its size says
 };
 
 const std::error_category& error_category() noexcept;
