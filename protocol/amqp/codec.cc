@@ -27,14 +27,14 @@ bool begin_field(std::string& out, const char* name, FieldSpec spec, bool& first
   return !spec.is_secret;
 }
 
-void schema_line(std::string& out, const Method& method, bool synchronous) {
-  constexpr const char* kSenders[] = {"client", "server", "both"};
+void schema_method(std::string& out, const Method& method) {
   out.append(method.name).append(" ");
   out += std::to_string(method.id.class_id) + "." + std::to_string(method.id.method_id);
-  out.append(" ").append(kSenders[static_cast<unsigned>(method.sender)]);
-  if (synchronous) out += " synchronous";
-  if (method.has_content) out += " content";
-  out += "\n";
+  out.append(method.has_content ? " content\n" : "\n");
+}
+
+void schema_reply(std::string& out, const Method& reply) {
+  out.append("  -> ").append(reply.name).append("\n");
 }
 
 void schema_field(std::string& out, const char* name, const char* type) {

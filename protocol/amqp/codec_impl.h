@@ -247,7 +247,8 @@ constexpr const char* type_name() {
   }
 }
 
-void schema_line(std::string& out, const Method& method, bool synchronous);
+void schema_method(std::string& out, const Method& method);
+void schema_reply(std::string& out, const Method& reply);
 void schema_field(std::string& out, const char* name, const char* type);
 
 template <class S>
@@ -311,7 +312,10 @@ std::string MethodCodec<M>::print(const M& message) {
 template <class M>
 std::string MethodCodec<M>::schema() {
   std::string out;
-  internal::schema_line(out, M::method, is_synchronous<M>);
+  internal::schema_method(out, M::method);
+  if constexpr (is_synchronous<M>) {
+    M::Replies::for_each([&]<class R>() { internal::schema_reply(out, R::method); });
+  }
   internal::SchemaVisitor<M> visitor{out};
   M::describe(visitor);
   return out;

@@ -43,7 +43,9 @@ class Generator {
   ContentHeader header() {
     ContentHeader out;
     out.body_size = random_.number<std::uint64_t>();
-    PropertyVisitor visitor{*this, out.properties};
+    // All of them, none, or any.
+    const std::size_t how = random_.below(4);
+    PropertyVisitor visitor{*this, out.properties, how == 0, how <= 1};
     BasicProperties::describe(visitor);
     return out;
   }
@@ -66,9 +68,11 @@ class Generator {
   struct PropertyVisitor {
     Generator& generator;
     BasicProperties& out;
+    bool all;
+    bool same_for_all;
     template <class T>
     void operator()(int, const char*, T BasicProperties::* member) {
-      if (generator.random_.one_in(2)) generator.set(out.*member);
+      if (same_for_all ? all : generator.random_.one_in(2)) generator.set(out.*member);
     }
   };
 
@@ -101,7 +105,8 @@ class Generator {
     TableBuilder builder;
     for (std::size_t n = random_.below(limits_.max_fields + 1); n != 0; --n) {
       // Few names, so that some come twice.
-      builder.add(random_.one_in(3) ? "same" : string(255, true), value(depth));
+      const std::string_view name = random_.one_in(3) ? "same" : string(255, true);
+      builder.add(name, value(depth));
     }
     return Table(keep(builder.table()->run()));
   }
