@@ -45,6 +45,14 @@ T load(const char* p) {
   return wire::load_be<T>(reinterpret_cast<const std::byte*>(p));
 }
 
+// The same, with the sign carried on to 64 bits.
+template <class T>
+std::uint64_t load_signed(const char* p) {
+  constexpr unsigned kUnused = 64 - 8 * sizeof(T);
+  const std::uint64_t high = static_cast<std::uint64_t>(load<T>(p)) << kUnused;
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(high) >> kUnused);
+}
+
 struct Walk {
   Errc error{};
   const char* at = nullptr;  // where the error is
@@ -153,19 +161,19 @@ class ValueCodec {
         out.bits_ = *from != 0 ? 1 : 0;
         break;
       case Tag::i8:
-        out.bits_ = static_cast<std::uint64_t>(internal::load<std::int8_t>(from));
+        out.bits_ = internal::load_signed<std::uint8_t>(from);
         break;
       case Tag::u8:
         out.bits_ = internal::load<std::uint8_t>(from);
         break;
       case Tag::i16:
-        out.bits_ = static_cast<std::uint64_t>(internal::load<std::int16_t>(from));
+        out.bits_ = internal::load_signed<std::uint16_t>(from);
         break;
       case Tag::u16:
         out.bits_ = internal::load<std::uint16_t>(from);
         break;
       case Tag::i32:
-        out.bits_ = static_cast<std::uint64_t>(internal::load<std::int32_t>(from));
+        out.bits_ = internal::load_signed<std::uint32_t>(from);
         break;
       case Tag::u32:
       case Tag::f32:

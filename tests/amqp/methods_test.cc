@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "protocol/amqp/codec_impl.h"
 #include "tests/amqp/testing.h"
 
 namespace tern::amqp::testing {
