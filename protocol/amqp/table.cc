@@ -209,7 +209,8 @@ class ValueCodec {
     if (value.tag_ == Tag::unsendable) return Errc::bad_value;
     const bool is_run = value.tag_ == Tag::table || value.tag_ == Tag::array;
     if (is_run && value.depth_ >= kMaxTableDepth) return Errc::too_deep;
-    if (value.size_ + 5 > internal::kMaxRun - out.size()) return Errc::too_large;
+    constexpr std::size_t kHead = 9;  // a tag, and at most eight bytes of number or length
+    if (value.size_ + kHead > internal::kMaxRun - out.size()) return Errc::too_large;
     const internal::TagForm form = internal::form_of(static_cast<char>(value.tag_));
     out += static_cast<char>(value.tag_);
     if (form.form == internal::Form::fixed) {

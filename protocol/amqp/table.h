@@ -271,7 +271,7 @@ constexpr Value::Value(const FieldArray& array) : Value(Tag::array, array.run())
 // which RabbitMQ has no tag for), too_deep.
 class TableBuilder {
  public:
-  // What the value views is copied.
+  // What the value views is copied; that must not be this builder's own table.
   TableBuilder& add(std::string_view name, const Value& value);
   // A view of what has been added; valid until the next add().
   wire::Result<Table> table() const;
