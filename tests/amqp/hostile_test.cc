@@ -82,6 +82,8 @@ struct Touch {
   };
 };
 
+volatile std::size_t seen = 0;  // so that no compiler leaves the looking out
+
 // How decoding some bytes ended: whether well, and with how many allocations.
 struct Attempt {
   bool method = false;
@@ -96,7 +98,7 @@ struct Attempt {
     header = !decode_header(Bytes(payload), {}, out);
     touch.properties(out.properties);
     allocated = allocations - before;
-    EXPECT_NE(touch.sum, ~std::size_t{0});
+    seen = touch.sum;
   }
 };
 

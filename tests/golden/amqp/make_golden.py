@@ -144,6 +144,11 @@ def method_frames():
             except ValueError:  # pamqp is stricter than the protocol about some names
                 keep = {k: ("name" if isinstance(v, str) else v) for k, v in keep.items()}
                 frame = command(**keep)
+            # pamqp insists on "0" in some reserved strings, which 0-9-1 does not ask for.
+            command.validate = lambda self: None
+            for name, kind in fields:
+                if name in reserved and kind.endswith("str"):
+                    setattr(frame, name, "")
             channel = 0 if command.name.startswith("Connection") else rng.choice([1, 2047, 65535])
             text = ", ".join(field_text(name, kind, keep[name], pamqp_integer)
                              for name, kind in fields if name not in reserved)  # fmt: skip
