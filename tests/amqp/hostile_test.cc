@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <optional>
+#include <vector>
 
 #include "tests/amqp/testing.h"
 
@@ -17,7 +19,11 @@ void* operator new(std::size_t size) {
   if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
   std::abort();
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+void* operator new[](std::size_t size) { return operator new(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace tern::amqp::testing {
@@ -116,20 +122,22 @@ TEST(Hostile, NoiseAndMutationsTakeNoMemory) {
     ASSERT_EQ(attempt.allocated, 0U) << hex(payload);
     ++(attempt.method || attempt.header ? good : bad);
   };
+  const auto mutate = [&](ByteVector payload) {
+    for (std::size_t n = 1 + random.below(3); n != 0 && payload.size() > 4; --n) {
+      payload[4 + random.below(payload.size() - 4)] = static_cast<std::byte>(random.next());
+    }
+    try_one(payload);
+    // The number of a method, and noise in which small lengths are common.
+    payload.resize(4 + random.below(200));
+    for (std::size_t k = 4; k < payload.size(); ++k) {
+      payload[k] = static_cast<std::byte>(random.one_in(3) ? random.next() : random.below(4));
+    }
+    try_one(payload);
+  };
   AllMethods::for_each([&]<class M>() {
     for (int i = 0; i < 150; ++i) {
       wire::Arena arena(kRoomy);
-      ByteVector payload = encode_all(Generator(random, arena).method<M>());
-      for (std::size_t n = 1 + random.below(3); n != 0 && payload.size() > 4; --n) {
-        payload[4 + random.below(payload.size() - 4)] = static_cast<std::byte>(random.next());
-      }
-      try_one(payload);
-      // The number of a method, and noise in which small lengths are common.
-      payload.resize(4 + random.below(200));
-      for (std::size_t k = 4; k < payload.size(); ++k) {
-        payload[k] = static_cast<std::byte>(random.one_in(3) ? random.next() : random.below(4));
-      }
-      try_one(payload);
+      mutate(encode_all(Generator(random, arena).method<M>()));
     }
   });
   for (int i = 0; i < 5000; ++i) {
@@ -145,12 +153,12 @@ TEST(Hostile, NoiseAndMutationsTakeNoMemory) {
 }
 
 // Where lengths of strings and tables lie in an encoded method, and how wide they are.
+struct Length {
+  std::size_t at, width;
+};
 template <class M>
 struct LengthFinder {
   const M& m;
-  struct Length {
-    std::size_t at, width, value;
-  };
   std::vector<Length> found = {};
   std::size_t at = 4;
   unsigned bits = 0;
@@ -181,41 +189,56 @@ struct LengthFinder {
     }
   }
   void string(std::size_t width, std::size_t size) {
-    found.push_back({at, width, size});
+    found.push_back({at, width});
     at += width + size;
   }
 };
 
+using Refuse = std::optional<PayloadError> (*)(const ByteVector& payload);
+
+// Puts lies into the place of a length; returns how many.
+int lie_about(const Length& length, const char* name, const ByteVector& honest, Refuse refuse) {
+  int lies = 0;
+  const std::size_t left = honest.size() - length.at - length.width;
+  for (const std::size_t lie : {left + 1, std::size_t{0xff}, std::size_t{0x7fffffff},
+                                std::size_t{0x80000000}, std::size_t{0xffffffff}}) {
+    if (lie <= left || (length.width == 1 && lie > 0xff)) continue;
+    ByteVector payload = honest;
+    for (std::size_t k = 0; k < length.width; ++k) {
+      payload[length.at + k] = static_cast<std::byte>(lie >> 8 * (length.width - 1 - k) & 0xffU);
+    }
+    const auto error = refuse(payload);
+    if (!error) {
+      ADD_FAILURE() << name << " length at " << length.at << " = " << lie;
+      continue;
+    }
+    EXPECT_EQ(error->what.code, Errc::bad_length);
+    EXPECT_EQ(error->what.offset, length.at + length.width);
+    EXPECT_EQ(Attempt(payload).allocated, 0U);
+    ++lies;
+  }
+  return lies;
+}
+
 TEST(Hostile, EveryLengthMayLie) {
   wire::Random random(71);
   int lies = 0;
+  const auto lie_everywhere = [&](const char* name, const ByteVector& honest, std::size_t end,
+                                  const std::vector<Length>& lengths, Refuse refuse) {
+    ASSERT_EQ(end, honest.size()) << name;
+    for (const Length& length : lengths) lies += lie_about(length, name, honest, refuse);
+  };
   AllMethods::for_each([&]<class M>() {
     for (int i = 0; i < 5; ++i) {
       wire::Arena arena(kRoomy);
       const M message = Generator(random, arena).method<M>();
-      const ByteVector honest = encode_all(message);
       LengthFinder<M> finder{message};
       M::describe(finder);
-      ASSERT_EQ(finder.at, honest.size()) << M::method.name;
-      for (const auto& length : finder.found) {
-        const std::size_t left = honest.size() - length.at - length.width;
-        for (const std::size_t lie : {left + 1, std::size_t{0xff}, std::size_t{0x7fffffff},
-                                      std::size_t{0x80000000}, std::size_t{0xffffffff}}) {
-          if (lie <= left || (length.width == 1 && lie > 0xff)) continue;
-          ByteVector payload = honest;
-          for (std::size_t k = 0; k < length.width; ++k) {
-            payload[length.at + k] =
-                static_cast<std::byte>(lie >> 8 * (length.width - 1 - k) & 0xffU);
-          }
-          M out;
-          const auto error = decode_method(Bytes(payload), {}, out);
-          ASSERT_TRUE(error) << M::method.name << " length at " << length.at << " = " << lie;
-          EXPECT_EQ(error->what.code, Errc::bad_length);
-          EXPECT_EQ(error->what.offset, length.at + length.width);
-          EXPECT_EQ(Attempt(payload).allocated, 0U);
-          ++lies;
-        }
-      }
+      lie_everywhere(M::method.name, encode_all(message), finder.at, finder.found,
+                     [](const ByteVector& payload) {
+                       M out;
+                       return decode_method(Bytes(payload), {}, out);
+                     });
     }
   });
   EXPECT_GT(lies, 500);
