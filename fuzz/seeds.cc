@@ -355,6 +355,25 @@ void property_seeds() {
   print("not_utf8", "client.id=\xff\xfe\x80");
 }
 
+void amqp_uri_seeds() {
+  const auto print = [](const char* name, std::string_view text) {
+    Seed().text(text).print("amqp_uri", name);
+  };
+  print("whole",
+        "amqp://user:p%40ss@one:5672,[::1]:5673,three/v%2Fhost?heartbeat=10&connection_timeout=500&"
+        "channel_max=9&frame_max=8192&auth_mechanism=amqplain&connection_name=my%20app");
+  print("bare", "amqp://");
+  print("tls", "amqps://:@/");
+  print("raw_at", "amqp://u:p@ss@h");
+  print("slash_in_password", "amqp://u:p/ss@h");
+  print("two_segments", "amqp://h/a/b");
+  print("escape_cut", "amqp://u:%4@h");
+  print("unknown_parameter", "amqp://h?cacertfile=x");
+  print("no_value", "amqp://h?heartbeat");
+  print("port_too_large", "amqp://h:65536");
+  print("colon_in_host", "amqp://a%3Ab");
+}
+
 }  // namespace
 }  // namespace tern::fuzz
 
@@ -362,6 +381,7 @@ int main() {
   tern::fuzz::frame_seeds();
   tern::fuzz::broker_seeds();
   tern::fuzz::property_seeds();
+  tern::fuzz::amqp_uri_seeds();
   tern::fuzz::decode_seeds();
   tern::fuzz::message_seeds();
   tern::fuzz::tagged_seeds();
