@@ -170,7 +170,7 @@ struct Honest {
     require(!broker.start(), "the broker starts");
     cluster.create_topic("t", {.partitions = 2});
     for (unsigned n = input.u8() % 4U; n != 0; --n) {
-      const auto apis = all_apis();
+      const auto apis = broker::served_apis();
       const std::int16_t key = apis[input.u8() % apis.size()].key;
       const auto error = static_cast<BrokerErrc>(static_cast<std::int8_t>(input.u8()));
       broker::Injection injection = broker::Injection::with_error(error);

@@ -119,7 +119,7 @@ std::string text_of(std::span<const std::byte> bytes) {
 }
 
 std::string made_up(Input& input) {
-  const auto apis = all_apis();
+  const auto apis = broker::served_apis();
   const Api& api = apis[input.u8() % apis.size()];
   const auto version = static_cast<std::int16_t>(input.u8() % (api.versions.max + 1));
   const RequestHeader header{api.key, version, 0, Text("fuzz")};
@@ -187,7 +187,7 @@ void run(Input input) {
 
 std::vector<std::string> tern::fuzz::milestones() {
   std::vector<std::string> all = {"records stored", "records fetched"};
-  for (const kafka::Api& api : kafka::all_apis()) {
+  for (const kafka::Api& api : broker::served_apis()) {
     all.push_back(std::string("answered ") + api.name);
   }
   return all;

@@ -2,7 +2,8 @@
 // decode to the same message, whatever is cut off makes it an error, and memory stays within what
 // the input may cost.
 //
-// Input: 0 and a request frame, or 1, key, version and a response frame (both without the size).
+// Input: 0 and a request frame, or 1, key, version and a response frame (both without the size); or
+// 2, which one, and something that members of a group embed in such a frame, with its version.
 
 #include <algorithm>
 #include <vector>
@@ -17,14 +18,15 @@ namespace {
 using fuzz::require;
 
 constexpr wire::Errc kErrors[] = {
-    wire::Errc::end_of_input, wire::Errc::bad_length, wire::Errc::bad_count,
-    wire::Errc::bad_varint,   wire::Errc::bad_tag,    wire::Errc::null_not_allowed,
+    wire::Errc::end_of_input,        wire::Errc::bad_length, wire::Errc::bad_count,
+    wire::Errc::bad_varint,          wire::Errc::bad_tag,    wire::Errc::null_not_allowed,
+    wire::Errc::unsupported_version,
 };
+constexpr std::int16_t kLater = 0x7fff;  // a version that nobody knows
 
 template <class M>
 std::string title(std::int16_t version) {
-  return std::string(M::api.name) + (is_request<M> ? " request v" : " response v") +
-         std::to_string(version);
+  return message_name<M>() + (version == kLater ? " later" : " v" + std::to_string(version));
 }
 
 std::string title(wire::Errc code) { return "error: " + wire::make_error_code(code).message(); }
@@ -115,6 +117,57 @@ void run(std::span<const std::byte> frame, std::int16_t version) {
   }
 }
 
+// The same for what is embedded, which is written in its newest version only.
+template <class M>
+struct Unpacked {
+  wire::Reader reader;
+  wire::Arena arena{std::size_t{1} << 40};
+  M message;
+  bool ok = false;
+
+  explicit Unpacked(std::span<const std::byte> bytes) : reader(bytes) {
+    ok = decode_embedded(reader, arena, message);
+    require(ok == reader.ok(), "decode_embedded() says what the reader says");
+  }
+};
+
+template <class M>
+void run_embedded(std::span<const std::byte> bytes) {
+  const fuzz::MemoryScope memory;
+  const Unpacked<M> first(bytes);
+  require(memory.peak() <= wire::Arena::limit_for(bytes.size()), "memory is bounded");
+  if (!first.ok) {
+    require(first.reader.error().offset <= bytes.size(), "an error is inside the input");
+    if (fuzz::milestones_wanted()) fuzz::reached(title(first.reader.error().code));
+    return;
+  }
+  for (std::size_t n = 0; n < first.reader.position(); n += 1 + n / 32) {
+    const std::vector<std::byte> prefix(bytes.begin(),
+                                        bytes.begin() + static_cast<std::ptrdiff_t>(n));
+    require(!Unpacked<M>(prefix).ok, "no part of a message is a message");
+  }
+  const auto size = embedded_size(first.message);
+  require(size.has_value(), "what was decoded can be encoded");
+  std::vector<std::byte> again(*size);
+  wire::Writer writer(again);
+  encode_embedded(first.message, writer);
+  require(writer.position() == again.size(), "embedded_size() is exact");
+  const Unpacked<M> second(again);
+  require(second.ok && second.reader.remaining() == 0, "what was encoded can be decoded");
+  require(first.message == second.message, "a message stays the same");
+  if (!fuzz::milestones_wanted()) return;
+  const auto version = wire::load_be<std::uint16_t>(bytes.data());
+  const bool known = version <= static_cast<unsigned>(M::api.versions.max);
+  fuzz::reached(title<M>(known ? static_cast<std::int16_t>(version) : kLater));
+}
+
+void run_any_embedded(std::size_t which, std::span<const std::byte> bytes) {
+  std::size_t index = 0;
+  AllEmbedded::for_each([&]<class M>() {
+    if (index++ == which) run_embedded<M>(bytes);
+  });
+}
+
 void run_any(std::int16_t key, std::int16_t version, Direction direction,
              std::span<const std::byte> frame) {
   with_message(key, direction, [&]<class M>() {
@@ -132,6 +185,12 @@ std::vector<std::string> tern::fuzz::milestones() {
       all.push_back(kafka::title<M>(v));
     }
   });
+  kafka::AllEmbedded::for_each([&]<class M>() {
+    for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
+      all.push_back(kafka::title<M>(v));
+    }
+    all.push_back(kafka::title<M>(kafka::kLater));
+  });
   for (const wire::Errc code : kafka::kErrors) all.push_back(kafka::title(code));
   return all;
 }
@@ -139,7 +198,11 @@ std::vector<std::string> tern::fuzz::milestones() {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace tern::kafka;
   tern::fuzz::Input input(data, size);
-  if (input.u8() % 2 == 0) {
+  const unsigned kind = input.u8();
+  if (kind == 2) {
+    const std::size_t which = input.u8();
+    run_any_embedded(which, input.rest());
+  } else if (kind % 2 == 0) {
     tern::wire::Reader reader(input.rest());
     RequestHeader header;
     if (decode_request_header(reader, header)) {

@@ -18,8 +18,7 @@ using fuzz::require;
 
 template <class M>
 std::string title(std::int16_t version) {
-  return std::string(M::api.name) + (is_request<M> ? " request v" : " response v") +
-         std::to_string(version);
+  return message_name<M>() + " v" + std::to_string(version);
 }
 
 template <class M>
@@ -90,7 +89,7 @@ constexpr bool has_records() {
 
 std::vector<std::string> tern::fuzz::milestones() {
   std::vector<std::string> all;
-  kafka::AllMessages::for_each([&]<class M>() {
+  kafka::AllDescribed::for_each([&]<class M>() {
     for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
       all.push_back(kafka::title<M>(v));
       if (kafka::has_records<M>()) all.push_back(kafka::title<M>(v) + " with splices");
@@ -106,7 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint64_t seed = input.u64();
   const GenerateLimits limits{.max_array = input.u8() % 6U, .max_text = input.u16() % 4096U};
   std::size_t index = 0;
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     if (index++ != wanted) return;
     for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
       run<M>(seed, v, limits);

@@ -29,8 +29,9 @@ std::vector<std::byte> message(Random& random, std::int16_t version, std::size_t
 
 template <class M>
 std::string name(std::int16_t version) {
-  return std::string(M::api.name) + (kafka::is_request<M> ? "_request_" : "_response_") +
-         std::to_string(version);
+  const std::string what(M::api.name);
+  if (M::api.key == kafka::kNoKey) return what + "_" + std::to_string(version);
+  return what + (kafka::is_request<M> ? "_request_" : "_response_") + std::to_string(version);
 }
 
 // A frame without its size, in front of the selector that kafka_decode wants.
@@ -60,6 +61,22 @@ void decode_seeds() {
       frame<M>(random, v, 260).print("kafka_decode", name<M>(v));
     }
   });
+  unsigned index = 0;
+  kafka::AllEmbedded::for_each([&]<class M>() {
+    for (std::int16_t v = M::api.versions.min; v <= M::api.versions.max; ++v) {
+      const auto body = message<M>(random, v, 260);
+      Seed()
+          .u8(2)
+          .u8(index)
+          .u16(static_cast<unsigned>(v))
+          .add(body)
+          .print("kafka_decode", name<M>(v));
+    }
+    const auto body = message<M>(random, M::api.versions.max, 260);
+    Seed().u8(2).u8(index).u16(99).add(body).u32(7).print("kafka_decode", name<M>(99));
+    Seed().u8(2).u8(index).u16(0x8000).add(body).print("kafka_decode", name<M>(-1));
+    ++index;
+  });
   const auto broken = [](const char* what, const std::vector<unsigned>& body) {
     Seed seed;  // FindCoordinator request v4
     seed.u8(0).u16(10).u16(4).u32(7).u16(0xffff).u8(0);
@@ -83,10 +100,10 @@ void decode_seeds() {
 
 void message_seeds() {
   unsigned index = 0;
-  kafka::AllMessages::for_each([&]<class M>() {
+  kafka::AllDescribed::for_each([&]<class M>() {
     Seed().u8(index).u64(3 + index).u8(2).u16(140).print("kafka_messages", name<M>(0));
     // Records fields large enough to be sent by reference.
-    for (unsigned i = 40; M::api.key <= 1 && i < 46; ++i) {
+    for (unsigned i = 40; M::api.key >= 0 && M::api.key <= 1 && i < 46; ++i) {
       const std::string title = name<M>(0) + "_large_" + std::to_string(i);
       Seed().u8(index).u64(i).u8(5).u16(4095).print("kafka_messages", title);
     }

@@ -40,8 +40,10 @@ constexpr VersionRange intersect(VersionRange a, VersionRange b) {
   return {a.min > b.min ? a.min : b.min, a.max < b.max ? a.max : b.max};
 }
 
+inline constexpr std::int16_t kNoKey = -1;  // of what is described but lies inside other messages
+
 struct Api {
-  std::int16_t key = -1;
+  std::int16_t key = kNoKey;
   const char* name = "";
   VersionRange versions;                      // all that the description covers
   std::int16_t flexible_from = wire::kNever;  // compact lengths and tagged fields from here on

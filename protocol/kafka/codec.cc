@@ -54,9 +54,10 @@ void append_field_line(std::string& out, const Api& api, int depth, const char* 
   out.append(" default=").append(value).append("\n");
 }
 
-void append_message_line(std::string& out, const Api& api, bool request) {
-  out.append(api.name).append(request ? "Request" : "Response");
-  out += " key=" + std::to_string(api.key) + " versions=";
+void append_message_line(std::string& out, const std::string& name, const Api& api, bool request) {
+  out += name;
+  if (api.key != kNoKey) out += " key=" + std::to_string(api.key);
+  out += " versions=";
   append_range(out, api.versions.min, api.versions.max);
   out += " flexible=";
   if (api.flexible_from <= api.versions.max) {

@@ -50,6 +50,13 @@ struct MessageCodec {
 template <class M>
 inline constexpr bool is_request = requires { typename M::Response; };
 
+// "FetchRequest", "FetchResponse"; what has no key goes by its bare name.
+template <class M>
+std::string message_name() {
+  if (M::api.key == kNoKey) return M::api.name;
+  return std::string(M::api.name) + (is_request<M> ? "Request" : "Response");
+}
+
 // Errors: unsupported_version, null_not_allowed, too_large (a string above 32,767 bytes, or in
 // total above 2 GiB), not_in_version. `field`, if given, is set to the name of the offending field.
 template <class M>

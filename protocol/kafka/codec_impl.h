@@ -324,9 +324,12 @@ void decode_array(const DecodeContext& context, const char* name, bool nullable,
     out = length < 0 ? Array<E>::null() : Array<E>();
     return;
   }
-  // A count is believed only if that many of the smallest possible elements still fit in the input.
+  // A count is believed only if that many of the smallest possible elements still fit in the input,
+  // and a large one only if the input pays for their memory.
   const std::size_t count = static_cast<std::size_t>(length);
-  if (count > context.reader.remaining() / min_size<E>(context.version, context.flexible)) {
+  const std::size_t left = context.reader.remaining();
+  if (count > left / min_size<E>(context.version, context.flexible) ||
+      (count > kUnpaidElements && count > left / paying_size<E>)) {
     context.reader.fail(Errc::bad_count, name);
     return;
   }

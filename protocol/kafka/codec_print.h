@@ -25,7 +25,7 @@ bool begin_field(std::string& out, const char* name, const Spec& spec, std::int1
 // The line of one field, and the one of a message.
 void append_field_line(std::string& out, const Api& api, int depth, const char* name,
                        std::string_view type, const Spec& spec, std::string_view value);
-void append_message_line(std::string& out, const Api& api, bool request);
+void append_message_line(std::string& out, const std::string& name, const Api& api, bool request);
 
 template <class S>
 void print_struct(std::string& out, const S& value, std::int16_t version);
@@ -169,7 +169,7 @@ template <class M>
 std::string dump_schema() {
   const Api& api = M::api;
   std::string out;
-  append_message_line(out, api, is_request<M>);
+  append_message_line(out, message_name<M>(), api, is_request<M>);
   dump_fields<M>(out, api, 1);
   return out;
 }

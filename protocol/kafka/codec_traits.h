@@ -147,38 +147,49 @@ constexpr bool structs_well_formed() {
 // Tags ascend, ranges are ranges, and the API's own numbers fit together.
 template <class M>
 constexpr bool well_formed() {
-  return M::api.key >= 0 && M::api.versions.min >= 0 && !M::api.versions.empty() &&
-         structs_well_formed<M>();
+  return M::api.key >= kNoKey && M::api.name[0] != '\0' && M::api.versions.min >= 0 &&
+         !M::api.versions.empty() && structs_well_formed<M>();
 }
 
+// What one array element takes in memory has to be paid for by a sixteenth of that in input, so
+// that a decoder takes at most 16 times its input. Few elements are let through without: a short
+// list of empty strings is no attack.
+template <class E>
+inline constexpr std::size_t paying_size = (sizeof(E) + 15) / 16;
+inline constexpr std::size_t kUnpaidElements = 256;
+
 template <class T>
-constexpr bool elements_bounded(const Api& api, Spec spec);
+constexpr bool elements_bounded(const Api& api, Spec spec, bool nested);
 
 template <class S>
 struct ExpansionVisitor {
   const Api& api;
+  bool nested;  // inside an element of an array
   bool good = true;
 
   template <class T>
   constexpr void operator()(const char*, T S::*, Spec spec) {
-    good = good && elements_bounded<T>(api, spec);
+    good = good && elements_bounded<T>(api, spec, nested);
   }
 };
 
-// Array elements take at most 16 times the memory of their smallest encoding, in every version.
-// Together with the check of counts this bounds what a decoder takes by 16 times its input.
+// The smallest encoding pays for its element, in every version. In an array of the message itself,
+// of which there is one, it may fall short by a byte: what has so many fields has a name among
+// them, and in an honest list no two names are empty.
 template <class T>
-constexpr bool elements_bounded(const Api& api, Spec spec) {
+constexpr bool elements_bounded(const Api& api, Spec spec, bool nested) {
   if constexpr (is_array<T>) {
+    using E = element_of<T>;
+    const std::size_t missing = nested ? 0 : 1;
     for (std::int16_t v = api.versions.min; v <= api.versions.max; ++v) {
       if (!spec.in(v)) continue;
-      if (sizeof(element_of<T>) > 16 * min_size<element_of<T>>(v, api.flexible(v))) return false;
+      if (paying_size<E> > min_size<E>(v, api.flexible(v)) + missing) return false;
     }
-    return elements_bounded<element_of<T>>(api, spec);
+    return elements_bounded<E>(api, spec, true);
   } else if constexpr (is_optional<T>) {
-    return elements_bounded<element_of<T>>(api, spec);
+    return elements_bounded<element_of<T>>(api, spec, nested);
   } else if constexpr (is_struct<T>) {
-    ExpansionVisitor<T> visitor{api};
+    ExpansionVisitor<T> visitor{api, nested};
     T::describe(visitor);
     return visitor.good;
   } else {
@@ -188,7 +199,7 @@ constexpr bool elements_bounded(const Api& api, Spec spec) {
 
 template <class M>
 constexpr bool expansion_bounded() {
-  return elements_bounded<M>(M::api, Spec{});
+  return elements_bounded<M>(M::api, Spec{}, false);
 }
 
 }  // namespace tern::kafka::internal

@@ -24,17 +24,22 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "client/core/ports.h"
+#include "protocol/kafka/api.h"
 #include "tests/broker/cluster.h"
 
 namespace tern::broker {
 
 class Session;
 class FetchSessions;
+
+// The APIs that a broker answers, in order of key; there are descriptions of more.
+std::span<const kafka::Api> served_apis();
 
 class KafkaBroker final : public Machine, public Acceptor {
  public:

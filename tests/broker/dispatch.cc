@@ -1,12 +1,15 @@
 #include "tests/broker/dispatch.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <limits>
 
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/messages/all.h"
 #include "protocol/wire/reader.h"
 #include "protocol/wire/writer.h"
+#include "tests/broker/broker.h"
 #include "tests/broker/handlers.h"
 
 namespace tern::broker {
@@ -95,6 +98,16 @@ Outcome answer_unknown_api_versions(Request& request, const Handler& handler) {
 }  // namespace
 
 std::span<const Handler> handlers() { return kHandlers; }
+
+std::span<const kafka::Api> served_apis() {
+  static constexpr auto kApis = [] {
+    std::array<kafka::Api, std::size(kHandlers)> apis{};
+    std::transform(std::begin(kHandlers), std::end(kHandlers), apis.begin(),
+                   [](const Handler& handler) { return handler.api; });
+    return apis;
+  }();
+  return kApis;
+}
 
 const Handler* find_handler(std::int16_t api_key) {
   for (const Handler& handler : kHandlers) {

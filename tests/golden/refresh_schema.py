@@ -22,17 +22,34 @@ import zipfile
 # The APIs that tern describes. A new one needs its name here.
 APIS = [
     "ApiVersions",
+    "ConsumerGroupDescribe",
+    "ConsumerGroupHeartbeat",
     "CreatePartitions",
     "CreateTopics",
+    "DeleteGroups",
     "DeleteTopics",
     "DescribeConfigs",
+    "DescribeGroups",
     "Fetch",
     "FindCoordinator",
+    "Heartbeat",
     "InitProducerId",
+    "JoinGroup",
+    "LeaveGroup",
+    "ListGroups",
     "ListOffsets",
     "Metadata",
+    "OffsetCommit",
+    "OffsetDelete",
+    "OffsetFetch",
     "OffsetForLeaderEpoch",
     "Produce",
+    "SyncGroup",
+]
+# What lies inside other messages and has no key.
+EMBEDDED = [
+    "ConsumerProtocolAssignment",
+    "ConsumerProtocolSubscription",
 ]
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "schema.txt"
@@ -117,7 +134,8 @@ def dump_message(schema, out):
     bounds = schema["validVersions"].split("-")
     limit = (int(bounds[0]), int(bounds[-1]))
     flexible = parse_range(schema["flexibleVersions"], limit)
-    line = f"{schema['name']} key={schema['apiKey']} versions={show(limit)}"
+    key = f" key={schema['apiKey']}" if "apiKey" in schema else ""
+    line = f"{schema['name']}{key} versions={show(limit)}"
     line += f" flexible={show(flexible) if flexible else 'none'}"
     if schema.get("latestVersionUnstable"):
         line += f" unstable={limit[1]}"
@@ -132,6 +150,8 @@ def dump(path):
         for api in APIS:
             for direction in ("Request", "Response"):
                 dump_message(load(jar, api + direction), out)
+        for name in EMBEDDED:
+            dump_message(load(jar, name), out)
     return "\n".join(out) + "\n"
 
 

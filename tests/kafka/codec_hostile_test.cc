@@ -35,7 +35,7 @@ struct Attempt {
 TEST(CodecHostile, EveryLengthAndCountMayLie) {
   Random random(30);
   std::int64_t lies = 0;
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       const bool flexible = M::api.flexible(version);
       wire::Arena made(1 << 20);
@@ -71,7 +71,7 @@ TEST(CodecHostile, EveryLengthAndCountMayLie) {
 
 TEST(CodecHostile, NoiseStaysWithinTheMemoryBound) {
   Random random(31);
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       for (int i = 0; i < 60; ++i) {
         ByteVector bytes(random.below(400));
@@ -88,7 +88,7 @@ TEST(CodecHostile, NoiseStaysWithinTheMemoryBound) {
 
 TEST(CodecHostile, MutatedMessagesStayWithinTheMemoryBound) {
   Random random(32);
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       wire::Arena made(1 << 20);
       const ByteVector good = encode_all(generate<M>(random, version, made), version);
@@ -124,6 +124,50 @@ TEST(CodecHostile, TheDensestArraysThereAre) {
   EXPECT_EQ(starved.error.code, Errc::too_large);
   EXPECT_STREQ(starved.error.field, "coordinator_keys");
   EXPECT_LE(starved.memory, std::size_t{1} << 20);
+}
+
+// A count and then nothing but smallest elements, in a flexible version.
+ByteVector dense_list(std::size_t count, std::size_t element_size) {
+  ByteVector bytes;
+  for (std::size_t n = count + 1; n != 0; n /= 128) {
+    bytes.push_back(static_cast<std::byte>(n % 128 + (n >= 128 ? 128 : 0)));
+  }
+  const ByteVector element = [&] {
+    ByteVector one(element_size, std::byte{1});  // empty strings
+    one.back() = std::byte{0};                   // tags
+    return one;
+  }();
+  for (std::size_t i = 0; i < count; ++i) bytes.insert(bytes.end(), element.begin(), element.end());
+  return bytes;
+}
+
+TEST(CodecHostile, LargeElementsOfSmallInputHaveToPayForTheirMemory) {
+  // A listed group is 64 bytes in memory and may be 3 bytes of input, which is more than 16 to 1.
+  static_assert(sizeof(ListGroupsResponse::ListedGroup) == 64);
+  constexpr std::int16_t kVersion = 3;
+  const auto list = [](std::size_t count) {
+    ByteVector bytes(6);  // throttle_time_ms, error_code
+    const ByteVector groups = dense_list(count, 3);
+    bytes.insert(bytes.end(), groups.begin(), groups.end());
+    bytes.push_back(std::byte{0});  // tags
+    return bytes;
+  };
+  EXPECT_TRUE(Attempt<ListGroupsResponse>(list(200), kVersion).ok);
+  const ByteVector many = list(100000);
+  const Attempt<ListGroupsResponse> refused(many, kVersion);
+  EXPECT_FALSE(refused.ok);
+  EXPECT_EQ(refused.error.code, Errc::bad_count);
+  EXPECT_STREQ(refused.error.field, "groups");
+  EXPECT_LE(refused.memory, wire::Arena::limit_for(0));
+
+  // As many groups with names of one byte are honest, if they are told apart elsewhere.
+  std::vector<ListGroupsResponse::ListedGroup> groups(100000);
+  for (auto& group : groups) group.group_id = "g";
+  ListGroupsResponse honest;
+  honest.groups = groups;
+  const ByteVector bytes = encode_all(honest, kVersion);
+  const auto limit = wire::Arena::limit_for(bytes.size());
+  EXPECT_TRUE(Attempt<ListGroupsResponse>(bytes, kVersion, limit).ok);
 }
 
 TEST(CodecHostile, ManyMediumArraysFitIntoTheLimitToo) {

@@ -55,7 +55,7 @@ void expect_prefixes_refused(const ByteVector& bytes, std::int16_t version) {
 
 TEST(CodecRoundTrip, EveryMessageInEveryVersion) {
   Random random(20);
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       for (int i = 0; i < 30; ++i) {
         wire::Arena made(kRoomy);
@@ -82,7 +82,7 @@ TEST(CodecRoundTrip, EveryMessageInEveryVersion) {
 
 TEST(CodecRoundTrip, EveryPrefixIsRefused) {
   Random random(21);
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       for (int i = 0; i < 4; ++i) {
         wire::Arena made(kRoomy);
@@ -94,7 +94,7 @@ TEST(CodecRoundTrip, EveryPrefixIsRefused) {
 }
 
 TEST(CodecRoundTrip, DefaultsAlwaysEncode) {
-  AllMessages::for_each([]<class M>() {
+  AllDescribed::for_each([]<class M>() {
     for_each_version<M>([](std::int16_t version) {
       const ByteVector bytes = encode_all(M{}, version);
       wire::Reader reader(bytes);
@@ -111,7 +111,7 @@ TEST(CodecRoundTrip, DefaultsAlwaysEncode) {
 
 TEST(CodecRoundTrip, OldContentOfTheTargetDoesNotShow) {
   Random random(22);
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     wire::Arena made(kRoomy);
     const std::int16_t newest = M::api.versions.max;
     M target = generate<M>(random, newest, made);
@@ -127,7 +127,7 @@ TEST(CodecRoundTrip, OldContentOfTheTargetDoesNotShow) {
 TEST(CodecRoundTrip, UnknownTaggedFieldsAreSkipped) {
   Random random(23);
   int flexible_versions = 0;
-  AllMessages::for_each([&]<class M>() {
+  AllDescribed::for_each([&]<class M>() {
     for_each_version<M>([&](std::int16_t version) {
       if (!M::api.flexible(version)) return;
       ++flexible_versions;

@@ -151,7 +151,7 @@ struct BadRange {
     field("a", &BadRange::a, since(3).until(2));
   }
 };
-struct Fat {  // 48 bytes of memory for 2 on the wire
+struct Fat {  // 33 bytes of memory for 2 on the wire: one byte short
   static constexpr Api api{903, "Fat", {0, 0}, 0};
   struct Item {
     std::uint8_t small = 0;
@@ -169,11 +169,47 @@ struct Fat {  // 48 bytes of memory for 2 on the wire
     field("items", &Fat::items, since(0));
   }
 };
+struct Fatter {  // 49 bytes for 2
+  static constexpr Api api{904, "Fatter", {0, 0}, 0};
+  struct Item {
+    std::uint8_t small = 0;
+    Uuid one, two, three;
+    template <class V>
+    static constexpr void describe(V& field) {
+      field("small", &Item::small, since(0));
+      field("one", &Item::one, since(1));
+      field("two", &Item::two, since(1));
+      field("three", &Item::three, since(1));
+    }
+  };
+  Array<Item> items;
+  template <class V>
+  static constexpr void describe(V& field) {
+    field("items", &Fatter::items, since(0));
+  }
+};
+struct FatInside {  // one byte short, in an array of an array
+  static constexpr Api api{905, "FatInside", {0, 0}, 0};
+  struct Row {
+    Array<Fat::Item> items;
+    template <class V>
+    static constexpr void describe(V& field) {
+      field("items", &Row::items, since(0));
+    }
+  };
+  Array<Row> rows;
+  template <class V>
+  static constexpr void describe(V& field) {
+    field("rows", &FatInside::rows, since(0));
+  }
+};
 static_assert(internal::well_formed<Shapes>());
 static_assert(!internal::well_formed<BadTags>());
 static_assert(!internal::well_formed<BadRange>());
 static_assert(internal::expansion_bounded<Shapes>());
-static_assert(!internal::expansion_bounded<Fat>());
+static_assert(internal::expansion_bounded<Fat>());
+static_assert(!internal::expansion_bounded<Fatter>());
+static_assert(!internal::expansion_bounded<FatInside>());
 
 }  // namespace
 }  // namespace testing

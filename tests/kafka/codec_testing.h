@@ -19,8 +19,7 @@ using ByteVector = std::vector<std::byte>;
 
 template <class M>
 std::string title(std::int16_t version) {
-  return std::string(M::api.name) + (is_request<M> ? "Request" : "Response") + " v" +
-         std::to_string(version);
+  return message_name<M>() + " v" + std::to_string(version);
 }
 
 // Everything inline; fails the test if the value cannot be encoded or the size was wrong.

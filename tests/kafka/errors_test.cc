@@ -39,6 +39,33 @@ TEST(BrokerErrors, EveryNumberHasANameOfItsOwn) {
   EXPECT_EQ(metadata, 13);
 }
 
+// What a member of a group meets. Only the coordinator's own troubles are over by waiting; all the
+// rest asks for something else first: to join again, to take another id, to give up.
+TEST(BrokerErrors, OfGroups) {
+  for (const BrokerErrc code :
+       {BrokerErrc::coordinator_load_in_progress, BrokerErrc::coordinator_not_available,
+        BrokerErrc::not_coordinator, BrokerErrc::unstable_offset_commit}) {
+    EXPECT_TRUE(is_retriable(code)) << broker_error_name(code);
+    EXPECT_FALSE(is_invalid_metadata(code)) << broker_error_name(code);
+  }
+  // Topic ids in commits of version 10.
+  EXPECT_TRUE(is_invalid_metadata(BrokerErrc::unknown_topic_id));
+  for (const BrokerErrc code :
+       {BrokerErrc::illegal_generation,         BrokerErrc::inconsistent_group_protocol,
+        BrokerErrc::invalid_group_id,           BrokerErrc::unknown_member_id,
+        BrokerErrc::invalid_session_timeout,    BrokerErrc::rebalance_in_progress,
+        BrokerErrc::invalid_commit_offset_size, BrokerErrc::offset_metadata_too_large,
+        BrokerErrc::group_authorization_failed, BrokerErrc::non_empty_group,
+        BrokerErrc::group_id_not_found,         BrokerErrc::member_id_required,
+        BrokerErrc::group_max_size_reached,     BrokerErrc::fenced_instance_id,
+        BrokerErrc::group_subscribed_to_topic,  BrokerErrc::fenced_member_epoch,
+        BrokerErrc::unreleased_instance_id,     BrokerErrc::unsupported_assignor,
+        BrokerErrc::stale_member_epoch,         BrokerErrc::invalid_regular_expression,
+        BrokerErrc::group_deletion_failed}) {
+    EXPECT_FALSE(is_retriable(code)) << broker_error_name(code);
+  }
+}
+
 TEST(BrokerErrors, AsErrorCode) {
   const std::error_code code = broker_error(3);
   EXPECT_TRUE(code == BrokerErrc::unknown_topic_or_partition);

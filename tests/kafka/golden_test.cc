@@ -1,6 +1,7 @@
-// Frames captured from a real Kafka broker, the Java client, librdkafka and kafka-python: our
-// descriptions read them to the same values as a decoder that works from Kafka's own schemas, and
-// write them again to the same bytes, headers included. See tests/golden/frames/capture.py.
+// Frames captured from a real Kafka broker, the Java client, librdkafka and kafka-python, and
+// messages of groups written by the Java client's codecs: our descriptions read them to the same
+// values as a decoder that works from Kafka's own schemas, and write them again to the same bytes,
+// headers included. See capture.py and make_messages.py in tests/golden/frames.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -20,6 +21,7 @@ struct Golden {
   std::string source, api, text, where;
   std::int16_t version = 0;
   Direction direction = Direction::request;
+  bool embedded = false;  // in other messages, behind its version: no header, no direction
   ByteVector frame;
 };
 
@@ -39,9 +41,10 @@ std::vector<Golden> load(const std::string& name) {
   while (std::getline(file, head) && std::getline(file, hex) && std::getline(file, text)) {
     std::istringstream words(head);
     Golden golden;
-    std::string frame, direction;
-    words >> frame >> golden.source >> golden.api >> golden.version >> direction;
-    EXPECT_EQ(frame, "frame");
+    std::string kind, direction;
+    words >> kind >> golden.source >> golden.api >> golden.version >> direction;
+    EXPECT_TRUE(kind == "frame" || kind == "embedded") << head;
+    golden.embedded = kind == "embedded";
     golden.direction = direction == "request" ? Direction::request : Direction::response;
     golden.frame = from_hex(hex);
     golden.text = text;
@@ -103,6 +106,33 @@ void check(const Golden& golden) {
   EXPECT_TRUE(again == golden.frame) << "other bytes when written again";
 }
 
+template <class M>
+void check_embedded(const Golden& golden) {
+  wire::Reader reader(golden.frame);
+  wire::Arena arena(wire::Arena::limit_for(golden.frame.size()));
+  M message;
+  ASSERT_TRUE(decode_embedded(reader, arena, message)) << reader.error().message();
+  ASSERT_TRUE(reader.expect_end()) << reader.remaining() << " bytes left";
+  EXPECT_EQ(print(message, golden.version), golden.text);
+  ByteVector again(2);
+  wire::Writer(again).i16(golden.version);
+  append(again, encode_all(message, golden.version));
+  EXPECT_TRUE(again == golden.frame) << "other bytes when written again";
+  if (golden.version != M::api.versions.max) return;
+  ByteVector newest(*embedded_size(message));
+  wire::Writer writer(newest);
+  encode_embedded(message, writer);
+  EXPECT_TRUE(newest == golden.frame) << "other bytes from encode_embedded()";
+}
+
+bool check_embedded_named(const std::string& name, const Golden& golden) {
+  return AllEmbedded::any([&]<class M>() {
+    if (name != M::api.name) return false;
+    check_embedded<M>(golden);
+    return true;
+  });
+}
+
 class GoldenFrames : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenFrames, SameValuesAndSameBytes) {
@@ -110,20 +140,27 @@ TEST_P(GoldenFrames, SameValuesAndSameBytes) {
   ASSERT_FALSE(all.empty());
   for (const Golden& golden : all) {
     SCOPED_TRACE(golden.where);
+    if (golden.embedded) {
+      EXPECT_TRUE(check_embedded_named(golden.api, golden));
+      continue;
+    }
     EXPECT_TRUE(
         with_message(key_of(golden.api), golden.direction, [&]<class M>() { check<M>(golden); }));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Sources, GoldenFrames,
-                         ::testing::Values("walk", "hints", "java", "librdkafka", "python"),
+                         ::testing::Values("walk", "groups", "hints", "java", "java_codec",
+                                           "librdkafka", "python"),
                          [](const auto& param) { return std::string(param.param); });
 
 TEST(GoldenContent, EveryApiInEveryVersionBothWays) {
   std::set<std::string> have;
-  for (const Golden& golden : load("walk")) {
-    have.insert(golden.api + std::to_string(golden.version) +
-                (golden.direction == Direction::request ? "q" : "r"));
+  for (const char* source : {"walk", "groups", "java_codec"}) {
+    for (const Golden& golden : load(source)) {
+      const char* way = golden.direction == Direction::request ? "q" : "r";
+      have.insert(golden.api + std::to_string(golden.version) + (golden.embedded ? "e" : way));
+    }
   }
   for (const Api& api : all_apis()) {
     for (std::int16_t v = api.versions.min; v <= api.versions.max; ++v) {
@@ -131,6 +168,11 @@ TEST(GoldenContent, EveryApiInEveryVersionBothWays) {
       EXPECT_TRUE(have.count(api.name + std::to_string(v) + "r")) << api.name << " response v" << v;
     }
   }
+  AllEmbedded::for_each([&]<class M>() {
+    for_each_version<M>([&](std::int16_t v) {
+      EXPECT_TRUE(have.count(M::api.name + std::to_string(v) + "e")) << title<M>(v);
+    });
+  });
 }
 
 // A few values by hand, so that not everything rests on text made by a program.

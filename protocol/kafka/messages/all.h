@@ -8,8 +8,13 @@
 #include "protocol/kafka/codec.h"
 #include "protocol/kafka/messages/api_versions.h"
 #include "protocol/kafka/messages/configs.h"
+#include "protocol/kafka/messages/consumer_group_heartbeat.h"
+#include "protocol/kafka/messages/consumer_protocol.h"
 #include "protocol/kafka/messages/fetch.h"
 #include "protocol/kafka/messages/find_coordinator.h"
+#include "protocol/kafka/messages/group_admin.h"
+#include "protocol/kafka/messages/group_membership.h"
+#include "protocol/kafka/messages/group_offsets.h"
 #include "protocol/kafka/messages/init_producer_id.h"
 #include "protocol/kafka/messages/list_offsets.h"
 #include "protocol/kafka/messages/metadata.h"
@@ -23,9 +28,16 @@ namespace tern::kafka {
 // In order of key.
 using AllRequests =
     wire::TypeList<ProduceRequest, FetchRequest, ListOffsetsRequest, MetadataRequest,
-                   FindCoordinatorRequest, ApiVersionsRequest, CreateTopicsRequest,
-                   DeleteTopicsRequest, InitProducerIdRequest, OffsetForLeaderEpochRequest,
-                   DescribeConfigsRequest, CreatePartitionsRequest>;
+                   OffsetCommitRequest, OffsetFetchRequest, FindCoordinatorRequest,
+                   JoinGroupRequest, HeartbeatRequest, LeaveGroupRequest, SyncGroupRequest,
+                   DescribeGroupsRequest, ListGroupsRequest, ApiVersionsRequest,
+                   CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest,
+                   OffsetForLeaderEpochRequest, DescribeConfigsRequest, CreatePartitionsRequest,
+                   DeleteGroupsRequest, OffsetDeleteRequest, ConsumerGroupHeartbeatRequest,
+                   ConsumerGroupDescribeRequest>;
+
+// What lies inside bytes fields of other messages, and so has no key.
+using AllEmbedded = wire::TypeList<ConsumerProtocolSubscription, ConsumerProtocolAssignment>;
 
 namespace internal {
 template <class List>
@@ -34,10 +46,18 @@ template <class... Requests>
 struct WithResponses<wire::TypeList<Requests...>> {
   using type = wire::TypeList<Requests..., typename Requests::Response...>;
 };
+template <class A, class B>
+struct Joined;
+template <class... A, class... B>
+struct Joined<wire::TypeList<A...>, wire::TypeList<B...>> {
+  using type = wire::TypeList<A..., B...>;
+};
 }  // namespace internal
 
 // All requests, then all responses.
 using AllMessages = internal::WithResponses<AllRequests>::type;
+// And then what is embedded: all that has a description.
+using AllDescribed = internal::Joined<AllMessages, AllEmbedded>::type;
 
 enum class Direction : std::uint8_t { request, response };
 

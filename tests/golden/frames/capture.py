@@ -3,6 +3,7 @@
 
     capture.py CLIENTS_JAR BROKER_PORT [JAVA_CLASS_PATH [PYTHON_WITH_KAFKA]]
     capture.py --hints CLIENTS_JAR PORT_OF_NODE_1
+    capture.py --groups CLIENTS_JAR BROKER_PORT
 
 The broker has to advertise 127.0.0.1:(BROKER_PORT + 1), where this script listens and records, and to
 have unstable versions switched on:
@@ -15,12 +16,14 @@ java.txt        the Java client (Clients.java), newest versions
 librdkafka.txt  kcat
 python.txt      kafka-python
 hints.txt       (second form, a cluster of two or more nodes) a node that does not lead says who does
+groups.txt      (third form) as walk.txt, for groups: each has one member, the walker itself
 
 Each entry: a line `frame SOURCE API VERSION request|response`, the frame without its size in hex, and
 the body as text, by the decoder in kafka_schema.py.
 """
 
 import pathlib
+import re
 import socket
 import struct
 import subprocess
@@ -37,6 +40,10 @@ APIS = [
     "ApiVersions", "Metadata", "InitProducerId", "FindCoordinator", "CreateTopics", "Produce",
     "ListOffsets", "Fetch", "OffsetForLeaderEpoch", "DescribeConfigs", "CreatePartitions",
     "DeleteTopics",
+]  # fmt: skip
+GROUP_APIS = [
+    "OffsetCommit", "OffsetFetch", "JoinGroup", "Heartbeat", "LeaveGroup", "SyncGroup", "DescribeGroups",
+    "ListGroups", "DeleteGroups", "OffsetDelete", "ConsumerGroupHeartbeat", "ConsumerGroupDescribe",
 ]  # fmt: skip
 LARGEST = 4000  # bytes of a frame worth keeping
 
@@ -58,12 +65,12 @@ def read_frame(connection):
 class Book:
     """The frames kept: one per API, version and direction, the one that says most."""
 
-    def __init__(self, schemas):
-        self.schemas, self.frames = schemas, {}
+    def __init__(self, schemas, apis=APIS):
+        self.schemas, self.apis, self.frames = schemas, apis, {}
 
     def add(self, key, version, direction, frame):
         schema = self.schemas.find(key, direction)
-        if schema is None or schema["name"].removesuffix(direction.title()) not in APIS:
+        if schema is None or schema["name"].removesuffix(direction.title()) not in self.apis:
             return
         at, body_version = self.body_at(schema, key, version, direction, frame), version
         if key == 18 and direction == "response" and frame[4:6] == b"\0\x23":
@@ -259,6 +266,87 @@ class Walker:
                 topic | {"Partitions": [{"Partition": 0, "PartitionMaxBytes": 400}]}]})
 
 
+    def said(self, api, version, values):
+        """Asks, and what the answer says, as text."""
+        response = self.ask(api, version, values)
+        schema = self.schemas.find(self.schemas.key_of(api), "response")
+        return Decoder(schema, version, response, Book.body_at(schema, None, version, "response", response)).message()
+
+    def join(self, version, group):
+        """Member id and generation, of the one member of a group."""
+        # A subscription of the topic "golden", version 0.
+        metadata = struct.pack(">hih6si", 0, 1, 6, b"golden", -1)
+        values = {"GroupId": group, "SessionTimeoutMs": 45000, "RebalanceTimeoutMs": 1000, "ProtocolType": "consumer",
+                  "Protocols": [{"Name": "range", "Metadata": metadata}], "MemberId": "", "Reason": "golden"}
+        text = self.said("JoinGroup", version, values)
+        member = re.search(r'[{ ]member_id: "([^"]*)"', text)[1]
+        if "error_code: 79" in text:  # to be asked again with the id that was given
+            text = self.said("JoinGroup", version, values | {"MemberId": member})
+        return {"MemberId": member, "GenerationId": int(re.search(r"generation_id: (\d+)", text)[1])}
+
+    def sync(self, version, group, member):
+        assignment = struct.pack(">hih6siiii", 0, 1, 6, b"golden", 2, 0, 1, -1)
+        self.ask("SyncGroup", version, member | {
+            "GroupId": group, "ProtocolType": "consumer", "ProtocolName": "range",
+            "Assignments": [{"MemberId": member["MemberId"], "Assignment": assignment}]})
+
+    def walk_groups(self):
+        self.ask("CreateTopics", 7, {"timeoutMs": 5000, "Topics": [
+            {"Name": "golden", "NumPartitions": 2, "ReplicationFactor": 1}]})
+        self.wait_for_coordinators()
+        topic_id = self.topic_id("golden")
+        for version in self.versions("JoinGroup"):
+            self.join(version, f"join{version}")
+        for version in self.versions("SyncGroup"):
+            self.sync(version, f"sync{version}", self.join(9, f"sync{version}"))
+        member = self.join(9, "group")
+        self.sync(5, "group", member)
+        for version in self.versions("Heartbeat"):
+            self.ask("Heartbeat", version, member | {"GroupId": "group"})
+        self.walk_offsets(member, {"Name": "golden", "TopicId": topic_id})
+        self.walk_consumer_groups(topic_id)
+        for version in self.versions("DescribeGroups"):
+            self.ask("DescribeGroups", version, {"Groups": ["group", "absent"],
+                                                 "IncludeAuthorizedOperations": version >= 3})
+        for version in self.versions("ListGroups"):
+            self.ask("ListGroups", version, {"StatesFilter": ["Stable"] if version >= 4 else [],
+                                             "TypesFilter": ["consumer", "classic"] if version >= 5 else []})
+        for version in self.versions("LeaveGroup"):
+            left = self.join(9, f"left{version}")
+            leaving = [{"MemberId": left["MemberId"], "Reason": "golden"}, {"MemberId": "nobody"}]
+            self.ask("LeaveGroup", version, {"GroupId": f"left{version}", "MemberId": left["MemberId"],
+                                             "Members": leaving})
+        for version in self.versions("DeleteGroups"):
+            self.ask("DeleteGroups", version, {"GroupsNames": [f"left{version}", "group", "absent"]})
+
+    def walk_offsets(self, member, topic):
+        for version in self.versions("OffsetCommit"):
+            stored = [{"PartitionIndex": p, "CommittedOffset": 10 + version, "CommittedLeaderEpoch": 0,
+                       "CommittedMetadata": note} for p, note in ((0, "note"), (1, None), (9, ""))]
+            self.ask("OffsetCommit", version, {
+                "GroupId": "group", "MemberId": member["MemberId"],
+                "GenerationIdOrMemberEpoch": member["GenerationId"], "Topics": [topic | {"Partitions": stored}]})
+        for version in self.versions("OffsetFetch"):
+            topics = [topic | {"PartitionIndexes": [0, 1, 9]}]
+            groups = [{"GroupId": "group", "Topics": topics}, {"GroupId": "absent", "Topics": None}]
+            self.ask("OffsetFetch", version, {"GroupId": "group", "Topics": topics, "Groups": groups,
+                                              "RequireStable": version >= 7})
+        self.ask("OffsetDelete", 0, {"GroupId": "group", "Topics": [
+            {"Name": "golden", "Partitions": [{"PartitionIndex": 0}]},
+            {"Name": "missing", "Partitions": [{"PartitionIndex": 0}]}]})
+
+    def walk_consumer_groups(self, topic_id):
+        for version in self.versions("ConsumerGroupHeartbeat"):
+            group, member = f"consumer{version}", "bWVtYmVyIG9mIGdvbGQh"
+            self.ask("ConsumerGroupHeartbeat", version, {
+                "GroupId": group, "MemberId": member, "MemberEpoch": 0, "InstanceId": "one", "RackId": "rack",
+                "RebalanceTimeoutMs": 5000, "SubscribedTopicNames": ["golden"], "ServerAssignor": "uniform",
+                "SubscribedTopicRegex": "gold.*" if version >= 1 else None, "TopicPartitions": []})
+        groups = [f"consumer{v}" for v in self.versions("ConsumerGroupHeartbeat")] + ["absent"]
+        for version in self.versions("ConsumerGroupDescribe"):
+            self.ask("ConsumerGroupDescribe", version, {"GroupIds": groups, "IncludeAuthorizedOperations": True})
+
+
 def stored_batch():
     """A batch that the Java client wrote, from the golden records."""
     lines = (HERE.parent / "records" / "java_v2_plain.hex").read_text().splitlines()
@@ -305,6 +393,11 @@ def main(arguments):
         book = Book(Schemas(arguments[1]))
         Walker(book.schemas, int(arguments[2]), book).walk_hints(stored_batch())
         book.write("hints")
+        return
+    if arguments[:1] == ["--groups"]:
+        book = Book(Schemas(arguments[1]), GROUP_APIS)
+        Walker(book.schemas, int(arguments[2]), book).walk_groups()
+        book.write("groups")
         return
     if len(arguments) not in (2, 3, 4):
         raise SystemExit(__doc__)

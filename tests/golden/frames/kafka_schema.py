@@ -28,13 +28,14 @@ def covers(versions, version):
 
 class Schemas:
     def __init__(self, jar):
-        self.by_key = {}
+        self.by_key, self.by_name = {}, {}
         with zipfile.ZipFile(jar) as archive:
             for name in archive.namelist():
                 if not name.startswith("common/message/") or not name.endswith(".json"):
                     continue
                 text = re.sub(r"^\s*//.*$", "", archive.read(name).decode(), flags=re.MULTILINE)
                 schema = json.loads(text)
+                self.by_name[schema["name"]] = schema
                 if schema["type"] in ("request", "response"):
                     self.by_key[schema["apiKey"], schema["type"]] = schema
 
@@ -106,6 +107,8 @@ class Encoder:
                 return self.length(-1, old)
             data = value.encode() if kind == "string" else value
             return self.length(len(data), old) + data
+        if kind == field["type"] and field.get("nullableVersions"):
+            return b"\xff" if value is None else b"\1" + self.struct(children(self.schema, field), value)
         return self.struct(children(self.schema, field), value)
 
     def struct(self, fields, values):
@@ -175,6 +178,11 @@ class Decoder:
         if kind == "records":
             n = self.length("i")
             return "null" if n < 0 else f"<{len(self.take(n))} bytes>"
+        if kind == "bytes":
+            n = self.length("i")
+            return "null" if n < 0 else show_bytes(self.take(n))
+        if kind == field["type"] and field.get("nullableVersions") and self.number("b") < 0:
+            return "null"  # a struct of its own, not an element of an array
         return self.struct(children(self.schema, field))
 
     def struct(self, fields):
@@ -198,6 +206,10 @@ class Decoder:
 
     def message(self):
         return self.struct(self.schema["fields"])
+
+
+def show_bytes(data):
+    return "0x" + data[:32].hex() + (f"... ({len(data)} bytes)" if len(data) > 32 else "")
 
 
 def quote(data):
