@@ -1,6 +1,7 @@
 // Writes assignors.txt: what the assignors of the Java client make of some hundred generated groups.
 // Outside the build; needs a JDK and the jars of a Kafka distribution:
 //   java -cp 'kafka-clients-4.4.0.jar:slf4j-api-1.7.36.jar' MakeAssignors.java > assignors.txt
+// A number after it, in place of 120, makes that many groups, for a wider look.
 //
 // A line of the file, and what follows its first word (fields are parted by blanks, "-" is none):
 //   topic    name, partitions, the racks of each partition's replicas: "xy,y,-" (a letter is a rack)
@@ -179,6 +180,7 @@ public class MakeAssignors {
 
   static void printUserData(Group group, Random random) {
     Member m = group.members.get(random.nextInt(group.members.size()));
+    m.owned.sort(Comparator.comparing(TopicPartition::topic).thenComparing(TopicPartition::partition));
     Assignment got = new Assignment(m.owned);
     StickyAssignor sticky = new StickyAssignor();
     CooperativeStickyAssignor cooperative = new CooperativeStickyAssignor();
@@ -310,6 +312,7 @@ public class MakeAssignors {
     System.setOut(new java.io.PrintStream(System.out, true, StandardCharsets.UTF_8));
     String jar = StickyAssignor.class.getProtectionDomain().getCodeSource().getLocation().getPath();
     System.out.println("# Written by MakeAssignors.java, which tells the form, with " + jar.substring(jar.lastIndexOf('/') + 1));
-    for (long seed = 0; seed < 120; ++seed) new MakeAssignors(seed).go();
+    long seeds = args.length > 0 ? Long.parseLong(args[0]) : 120;
+    for (long seed = 0; seed < seeds; ++seed) new MakeAssignors(seed).go();
   }
 }
