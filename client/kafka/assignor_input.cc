@@ -134,9 +134,9 @@ void AssignorInput::number_racks(std::span<const GroupTopic> topics) {
 }
 
 int AssignorInput::find(const TopicPartition& partition) const {
-  const auto at = std::lower_bound(
-      topics_.begin(), topics_.end(), std::string_view(partition.topic),
-      [](const Topic& topic, std::string_view name) { return topic.name < name; });
+  const auto at =
+      std::lower_bound(topics_.begin(), topics_.end(), std::string_view(partition.topic),
+                       [](const Topic& topic, std::string_view name) { return topic.name < name; });
   if (at == topics_.end() || at->name != partition.topic) return -1;
   if (partition.partition < 0 || partition.partition >= at->count) return -1;
   return at->first + partition.partition;

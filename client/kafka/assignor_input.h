@@ -1,6 +1,6 @@
 // What the assignors work on: a group in numbers. Members are numbered in the order of their ids,
-// topics (those with partitions that somebody has asked for) in the order of their names, partitions
-// topic by topic; racks as they come.
+// topics (those with partitions that somebody has asked for) in the order of their names,
+// partitions topic by topic; racks as they come.
 //
 // Refers to the members and topics that it was made of. Immutable.
 #ifndef TERN_CLIENT_KAFKA_ASSIGNOR_INPUT_H_

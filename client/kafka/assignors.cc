@@ -90,7 +90,9 @@ class Ranges {
 // Topics with as many partitions and the same members keep together: partition n of all goes to one
 // member, to one that is near to all of them if there is one.
 void give_together(const std::vector<Ranges*>& topics) {
-  const auto every = [&topics](auto test) { return std::all_of(topics.begin(), topics.end(), test); };
+  const auto every = [&topics](auto test) {
+    return std::all_of(topics.begin(), topics.end(), test);
+  };
   std::vector<std::size_t> places(topics.front()->members().size());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
   for (int p = 0; p < topics.front()->count(); ++p) {

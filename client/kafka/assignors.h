@@ -1,15 +1,15 @@
 // Assignors: who of a consumer group (classic protocol) reads which partition. The leader runs one
 // over what all members have said; every member sends beforehand what the assignor wants to know.
 //
-// The four that are built in give what the Java client's give for the same group, so that leaders of
-// either kind may take turns without moving partitions (tests/golden/assignors). Only where the Java
-// client fails, or hands a partition to two or to a member that has not asked for it, is the result
-// one of our own. Nothing here depends on the order of members or topics.
+// The four that are built in give what the Java client's give for the same group, so that leaders
+// of either kind may take turns without moving partitions (tests/golden/assignors). Only where the
+// Java client fails, or hands a partition to two or to a member that has not asked for it, is the
+// result one of our own. Nothing here depends on the order of members or topics.
 //
-// Pure functions: no state, any thread, no errors. What others wrote into their subscriptions is not
-// trusted: what cannot be read, names what does not exist or is claimed twice costs stickiness, never
-// correctness. Every partition of a topic that somebody has asked for goes to exactly one member
-// (cooperative: to at most one) that has asked for it.
+// Pure functions: no state, any thread, no errors. What others wrote into their subscriptions is
+// not trusted: what cannot be read, names what does not exist or is claimed twice costs stickiness,
+// never correctness. Every partition of a topic that somebody has asked for goes to exactly one
+// member (cooperative: to at most one) that has asked for it.
 #ifndef TERN_CLIENT_KAFKA_ASSIGNORS_H_
 #define TERN_CLIENT_KAFKA_ASSIGNORS_H_
 

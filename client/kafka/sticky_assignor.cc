@@ -1,8 +1,8 @@
 // The sticky assignors: members keep what they have as far as balance allows.
 //
-// Where all members have asked for the same topics, quotas say how many each may have (Quotas). Else
-// partitions move one by one, from members with more to members with less, until no such step is
-// left (Balancer).
+// Where all members have asked for the same topics, quotas say how many each may have (Quotas).
+// Else partitions move one by one, from members with more to members with less, until no such step
+// is left (Balancer).
 //
 // To give what the Java client gives, members are walked as its hash maps would.
 #include <algorithm>
@@ -29,9 +29,9 @@ struct Claim {
 // Who had which partition, as far as the members agree.
 struct Claims {
   std::vector<Claim> of_member;
-  std::vector<int> owner;             // of each partition; -1: nobody
-  std::vector<bool> disputed;         // two have claimed it in one generation
-  std::vector<int> earlier;           // who had it in an older generation; -1: nobody
+  std::vector<int> owner;      // of each partition; -1: nobody
+  std::vector<bool> disputed;  // two have claimed it in one generation
+  std::vector<int> earlier;    // who had it in an older generation; -1: nobody
   std::int32_t latest_generation = -1;
 };
 
@@ -89,8 +89,8 @@ void settle(const AssignorInput& input, Claims& claims) {
 
 Claims claims_of(const AssignorInput& input, Claim (*read)(const AssignorInput&, int)) {
   const std::size_t count = index(input.partitions());
-  Claims claims{{}, std::vector<int>(count, -1), std::vector<bool>(count),
-                std::vector<int>(count, -1)};
+  Claims claims{
+      {}, std::vector<int>(count, -1), std::vector<bool>(count), std::vector<int>(count, -1)};
   for (int m = 0; m < input.members(); ++m) {
     claims.of_member.push_back(read(input, m));
     std::erase(claims.of_member.back().partitions, -1);  // there is no such partition (any more)
@@ -101,7 +101,8 @@ Claims claims_of(const AssignorInput& input, Claim (*read)(const AssignorInput&,
 
 class Racks {
  public:
-  explicit Racks(const AssignorInput& input) : input_(input), in_rack_of_(index(input.partitions())) {
+  explicit Racks(const AssignorInput& input)
+      : input_(input), in_rack_of_(index(input.partitions())) {
     std::map<int, int> readers;
     for (const int m : input.java_order()) {
       if (input.rack_of(m) >= 0) ++readers[input.rack_of(m)];
@@ -278,8 +279,8 @@ class Quotas {
   std::vector<int> at_least_;  // members with `least_` that may get one more
 };
 
-// Which partitions have moved from whom to whom while balancing. Of one topic, partitions should not
-// move both ways between two members: one that has moved the other way goes back instead.
+// Which partitions have moved from whom to whom while balancing. Of one topic, partitions should
+// not move both ways between two members: one that has moved the other way goes back instead.
 class Movements {
  public:
   explicit Movements(const AssignorInput& input)
@@ -344,8 +345,7 @@ class Balancer {
         claims_(claims),
         movements_(input),
         owner_(claims.owner),
-        given_(index(input.members())),
-        fixed_(index(input.members())) {}
+        given_(index(input.members())) {}
 
   std::vector<int> assign() {
     const bool must_revoke = drop_misplaced();
@@ -354,7 +354,6 @@ class Balancer {
     std::vector<int> free;
     std::copy_if(all.begin(), all.end(), std::back_inserter(free),
                  [this](int p) { return owner_[index(p)] < 0; });
-    const bool fresh = ranked_.rbegin()->first == 0;
     if (racks_.matter()) give(free, true);
     give(free, false);
 
@@ -362,11 +361,8 @@ class Balancer {
     const auto settled = [this](int p) { return subscribers(p).size() < 2; };
     std::erase_if(all, settled);
     std::erase_if(free, settled);
-    fix_members();
-    const std::vector<int> owner_before = owner_;
-    const std::int64_t unfairness_before = unfairness();
     if (!must_revoke) balance(free);
-    if (balance(all) && !fresh && unfairness() >= unfairness_before) owner_ = owner_before;
+    balance(all);
     return owner_;
   }
 
@@ -428,30 +424,8 @@ class Balancer {
     ranked_.emplace(given_[index(m)], m);
   }
 
-  // Members that have all they can get, and nothing that somebody else could.
-  void fix_members() {
-    for (int m = 0; m < input_.members(); ++m) {
-      const std::vector<int>& topics = input_.topics_of(m);
-      fixed_[index(m)] = std::all_of(topics.begin(), topics.end(), [this](int t) {
-        return input_.topic(t).subscribers.size() < 2;
-      });
-      if (fixed_[index(m)]) ranked_.erase({given_[index(m)], m});
-    }
-  }
-
-  // Sum of the differences between all pairs of members.
-  std::int64_t unfairness() const {
-    std::int64_t sum = 0, below = 0, place = 0;
-    for (const auto& entry : ranked_) {
-      sum += entry.first * place++ - below;
-      below += entry.first;
-    }
-    return sum;
-  }
-
   // Whether no partition can go to a member that has at least two less than its owner.
   bool balanced() {
-    if (ranked_.empty()) return true;
     const int most = ranked_.rbegin()->first;
     if (ranked_.begin()->first >= most - 1) return true;
     if (gap_.first >= 0 && richest(gap_.second) > given_[index(gap_.first)] + 1) return false;
@@ -476,30 +450,32 @@ class Balancer {
     return most;
   }
 
-  // True if a partition has moved.
-  bool balance(const std::vector<int>& partitions) {
-    bool any = false, again = true;
+  void balance(const std::vector<int>& partitions) {
     bool done = balanced();
-    while (again) {
+    for (bool again = true; again && !done;) {
       again = false;
       for (auto p = partitions.begin(); p != partitions.end() && !done; ++p) {
         if (!improve(*p)) continue;
-        again = any = true;
+        again = true;
         done = balanced();
       }
     }
-    return any;
   }
 
+  // Moves the partition, or another in its place, to a member that has less; false if there is
+  // none.
   bool improve(int p) {
     const int count = given_[index(owner_[index(p)])];
     const int earlier = claims_.earlier[index(p)];
-    const bool back = earlier >= 0 && !fixed_[index(earlier)] &&
-                      input_.subscribed(earlier, input_.topic_of(p)) &&
+    const bool back = earlier >= 0 && input_.subscribed(earlier, input_.topic_of(p)) &&
                       count > given_[index(earlier)] + 1;
     const int to = back ? earlier : poorest(p, false);
     if (count <= given_[index(to)] + 1) return false;
-    const int moved = movements_.instead_of(p, owner_[index(p)], to);
+    int moved = movements_.instead_of(p, owner_[index(p)], to);
+    // A step makes the group more even, or it undoes an earlier one and leaves it as even as it
+    // was. Those that make it less even are bounded, so there is an end to all of them.
+    const bool worse = given_[index(owner_[index(moved)])] <= given_[index(to)];
+    if (worse && ++worse_steps_ > input_.partitions()) moved = p;
     movements_.move(moved, owner_[index(moved)], to);
     add(owner_[index(moved)], -1);
     add(to, 1);
@@ -512,9 +488,9 @@ class Balancer {
   const Claims& claims_;
   Movements movements_;
   std::vector<int> owner_;
-  std::vector<int> given_;    // how many partitions each member has
-  std::vector<bool> fixed_;   // members that take no part in balancing
-  Ranked ranked_;             // the others: how many they have, who
+  std::vector<int> given_;  // how many partitions each member has
+  Ranked ranked_;           // the same, those with the fewest first
+  int worse_steps_ = 0;
   std::pair<int, int> gap_{-1, -1};  // a member that should get a partition of the topic
 };
 

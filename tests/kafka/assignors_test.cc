@@ -1,5 +1,5 @@
-// Assignors: what the Java client's give for the same groups (tests/golden/assignors), and what has to
-// hold for any group.
+// Assignors: what the Java client's give for the same groups (tests/golden/assignors), and what has
+// to hold for any group.
 #include "client/kafka/assignors.h"
 
 #include <gtest/gtest.h>
