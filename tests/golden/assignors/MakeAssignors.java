@@ -1,14 +1,14 @@
 // Writes assignors.txt: what the assignors of the Java client make of some hundred generated groups.
 // Outside the build; needs a JDK and the jars of a Kafka distribution:
 //   java -cp 'kafka-clients-4.4.0.jar:slf4j-api-1.7.36.jar' MakeAssignors.java > assignors.txt
-// A number after it makes the groups of that many seeds instead, for a wider look. Of 12,000 seeds 45 groups
+// A number after it makes the groups of that many seeds instead, for a wider look. Of the groups of 12,000 seeds 47
 // then differ: in each there is a member that has asked for nothing, whom the Java client overlooks when it
 // asks whether all members have asked for the same.
 //
 // A line of the file, and what follows its first word (fields are parted by blanks, "-" is none):
 //   topic    name, partitions, the racks of each partition's replicas: "xy,y,-" (a letter is a rack)
 //   member   id, instance id, rack, generation, form, topics, owned. The form says where the
-//            generation is told (see Form); topics and owned name topics by their place in the case:
+//            generation is told (see FORMS); topics and owned name topics by their place in the case:
 //            "02" is the first and the third, "0:1-3,5;2:0" five partitions of the two
 //   range, roundrobin, sticky, cooperative: one character for each partition, topics parted by "/":
 //            the place of the owning member in the case (0-9a-zA-Z), "." for nobody. "!" alone: the
