@@ -345,7 +345,8 @@ class Balancer {
         claims_(claims),
         movements_(input),
         owner_(claims.owner),
-        given_(index(input.members())) {}
+        given_(index(input.members())),
+        given_of_(input.topics().size() * index(input.members())) {}
 
   std::vector<int> assign() {
     const bool must_revoke = drop_misplaced();
@@ -354,8 +355,8 @@ class Balancer {
     std::vector<int> free;
     std::copy_if(all.begin(), all.end(), std::back_inserter(free),
                  [this](int p) { return owner_[index(p)] < 0; });
-    if (racks_.matter()) give(free, true);
-    give(free, false);
+    if (racks_.matter()) give_all(free, true);
+    give_all(free, false);
 
     // What one member alone has asked for stays where it is.
     const auto settled = [this](int p) { return subscribers(p).size() < 2; };
@@ -384,6 +385,7 @@ class Balancer {
         any = true;
       } else {
         ++given_[index(m)];
+        ++given_of(m, input_.topic_of(p));
       }
     }
     return any;
@@ -401,28 +403,32 @@ class Balancer {
 
   // Of those that can have it, the member with the fewest partitions; -1: there is none.
   int poorest(int p, bool nearby) const {
-    for (const auto& [count, m] : ranked_) {
+    for (const auto& [have, m] : ranked_) {
       if (!input_.subscribed(m, input_.topic_of(p))) continue;
       if (!nearby || !racks_.far(m, p)) return m;
     }
     return -1;
   }
 
-  void give(const std::vector<int>& partitions, bool nearby) {
+  void give_all(const std::vector<int>& partitions, bool nearby) {
     for (const int p : partitions) {
       if (owner_[index(p)] >= 0) continue;
       const int m = poorest(p, nearby);
-      if (m < 0) continue;
-      owner_[index(p)] = m;
-      add(m, 1);
+      if (m >= 0) give(p, m);
     }
   }
-
-  void add(int m, int partitions) {
-    ranked_.erase({given_[index(m)], m});
-    given_[index(m)] += partitions;
-    ranked_.emplace(given_[index(m)], m);
+  void give(int p, int m) {
+    if (owner_[index(p)] >= 0) count(p, owner_[index(p)], -1);
+    owner_[index(p)] = m;
+    count(p, m, 1);
   }
+  void count(int p, int m, int change) {
+    ranked_.erase({given_[index(m)], m});
+    given_[index(m)] += change;
+    ranked_.emplace(given_[index(m)], m);
+    given_of(m, input_.topic_of(p)) += change;
+  }
+  int& given_of(int m, int t) { return given_of_[index(m) * input_.topics().size() + index(t)]; }
 
   // Whether no partition can go to a member that has at least two less than its owner.
   bool balanced() {
@@ -430,11 +436,11 @@ class Balancer {
     if (ranked_.begin()->first >= most - 1) return true;
     if (gap_.first >= 0 && richest(gap_.second) > given_[index(gap_.first)] + 1) return false;
     std::vector<int> known(input_.topics().size(), -1);
-    for (const auto& [count, m] : ranked_) {
-      if (count >= most - 1) return true;
+    for (const auto& [have, m] : ranked_) {
+      if (have >= most - 1) return true;
       for (const int t : input_.topics_of(m)) {
         if (known[index(t)] < 0) known[index(t)] = richest(t);
-        if (known[index(t)] <= count + 1) continue;
+        if (known[index(t)] <= have + 1) continue;
         gap_ = {m, t};
         return false;
       }
@@ -442,10 +448,17 @@ class Balancer {
     return true;
   }
   // How many partitions the member has that has most of those which have one of this topic.
-  int richest(int t) const {
+  int richest(int t) {
+    const AssignorInput::Topic& topic = input_.topic(t);
     int most = 0;
-    for (int p = input_.topic(t).first; p < input_.topic(t).end(); ++p) {
-      most = std::max(most, given_[index(owner_[index(p)])]);
+    if (index(topic.count) < topic.subscribers.size()) {
+      for (int p = topic.first; p < topic.end(); ++p) {
+        most = std::max(most, given_[index(owner_[index(p)])]);
+      }
+      return most;
+    }
+    for (const int m : topic.subscribers) {
+      if (given_of(m, t) > 0) most = std::max(most, given_[index(m)]);
     }
     return most;
   }
@@ -465,21 +478,19 @@ class Balancer {
   // Moves the partition, or another in its place, to a member that has less; false if there is
   // none.
   bool improve(int p) {
-    const int count = given_[index(owner_[index(p)])];
+    const int have = given_[index(owner_[index(p)])];
     const int earlier = claims_.earlier[index(p)];
     const bool back = earlier >= 0 && input_.subscribed(earlier, input_.topic_of(p)) &&
-                      count > given_[index(earlier)] + 1;
+                      have > given_[index(earlier)] + 1;
     const int to = back ? earlier : poorest(p, false);
-    if (count <= given_[index(to)] + 1) return false;
+    if (have <= given_[index(to)] + 1) return false;
     int moved = movements_.instead_of(p, owner_[index(p)], to);
     // A step makes the group more even, or it undoes an earlier one and leaves it as even as it
     // was. Those that make it less even are bounded, so there is an end to all of them.
     const bool worse = given_[index(owner_[index(moved)])] <= given_[index(to)];
     if (worse && ++worse_steps_ > input_.partitions()) moved = p;
     movements_.move(moved, owner_[index(moved)], to);
-    add(owner_[index(moved)], -1);
-    add(to, 1);
-    owner_[index(moved)] = to;
+    give(moved, to);
     return true;
   }
 
@@ -488,8 +499,9 @@ class Balancer {
   const Claims& claims_;
   Movements movements_;
   std::vector<int> owner_;
-  std::vector<int> given_;  // how many partitions each member has
-  Ranked ranked_;           // the same, those with the fewest first
+  std::vector<int> given_;     // how many partitions each member has
+  std::vector<int> given_of_;  // the same of each topic
+  Ranked ranked_;              // members by what they have, those with the fewest first
   int worse_steps_ = 0;
   std::pair<int, int> gap_{-1, -1};  // a member that should get a partition of the topic
 };
