@@ -18,11 +18,11 @@ constexpr auto index = AssignorInput::index;
 
 // Static members first, in the order of their instances, so that a restart moves nothing.
 std::vector<int> instances_first(const AssignorInput& input, std::vector<int> members) {
-  std::stable_sort(members.begin(), members.end(), [&input](int a, int b) {
+  std::sort(members.begin(), members.end(), [&input](int a, int b) {
     const std::string& left = input.member(a).instance_id;
     const std::string& right = input.member(b).instance_id;
-    if (left.empty() || right.empty()) return right.empty() && !left.empty();
-    return left < right;
+    if (left.empty() != right.empty()) return right.empty();
+    return left != right ? left < right : a < b;
   });
   return members;
 }

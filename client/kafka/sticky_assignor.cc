@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <set>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "client/kafka/assignor_input.h"
 #include "protocol/wire/reader.h"
@@ -122,8 +123,8 @@ class Racks {
   }
   // Those that few members are near to come first.
   void sort(std::vector<int>& partitions) const {
-    std::stable_sort(partitions.begin(), partitions.end(), [this](int a, int b) {
-      return in_rack_of_[index(a)] < in_rack_of_[index(b)];
+    std::sort(partitions.begin(), partitions.end(), [this](int a, int b) {
+      return std::pair(in_rack_of_[index(a)], a) < std::pair(in_rack_of_[index(b)], b);
     });
   }
   // The first member from `from` on, round the list, that is in a rack of the partition; -1: none.
@@ -189,8 +190,8 @@ class Quotas {
     }
     for (const int m : input_.java_order()) {
       std::vector<int>& mine = owned[index(m)];
-      std::stable_sort(mine.begin(), mine.end(),
-                       [this](int a, int b) { return place(a) < place(b); });
+      std::sort(mine.begin(), mine.end(),
+                [this](int a, int b) { return std::pair(place(a), a) < std::pair(place(b), b); });
       const int count = static_cast<int>(mine.size());
       int keep = least_;
       if (count < least_) {
@@ -395,8 +396,8 @@ class Balancer {
   std::vector<int> by_subscribers() const {
     std::vector<int> all(index(input_.partitions()));
     for (std::size_t p = 0; p < all.size(); ++p) all[p] = static_cast<int>(p);
-    std::stable_sort(all.begin(), all.end(), [this](int a, int b) {
-      return subscribers(a).size() < subscribers(b).size();
+    std::sort(all.begin(), all.end(), [this](int a, int b) {
+      return std::pair(subscribers(a).size(), a) < std::pair(subscribers(b).size(), b);
     });
     return all;
   }

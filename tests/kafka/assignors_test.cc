@@ -54,13 +54,11 @@ std::string wrong_with(const GroupAssignment& assignment, const Members& members
       if (!wanted.contains(p.topic)) return name + " goes to one that has not asked for it";
     }
   }
-  std::size_t due = 0;
   for (const GroupTopic& topic : topics) {
     const bool wanted = std::any_of(members.begin(), members.end(), [&](const GroupMember& m) {
       return std::find(m.topics.begin(), m.topics.end(), topic.name) != m.topics.end();
     });
     for (std::int32_t p = 0; wanted && p < topic.partitions; ++p) {
-      ++due;
       const bool found = given.erase({topic.name, p}) == 1;
       if (!found && !may_hold) return topic.name + "/" + std::to_string(p) + " is with nobody";
     }
