@@ -77,9 +77,8 @@ class Assignor {
 
 // "range", "roundrobin", "sticky", "cooperative-sticky"; else null. All but "roundrobin" look at
 // racks (KIP-881), evenness first. "cooperative-sticky" takes a partition from a member that is far
-// from it even if the next one is no nearer: with racks it may take some rebalances to come to
-// rest, and about one in a thousand small groups with mixed subscriptions never does, as little as
-// under Java.
+// from it even if the next one is no nearer: with racks a group may take some rebalances to come to
+// rest, and rare ones with mixed subscriptions never do. It is the same under Java.
 std::shared_ptr<const Assignor> built_in_assignor(std::string_view name);
 
 // Takes from an assignment what its new owner may not have yet, because another member still holds
