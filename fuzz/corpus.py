@@ -61,22 +61,30 @@ def golden_frames():
             yield "kafka_decode", f"{api}_{direction}_{version}", prefix + versions[version]
 
 
-def golden_sessions():
-    """What a client said to a real broker, each request alone, and one of each kind in a row."""
-    lines = (GOLDEN / "frames" / "walk.txt").read_text().splitlines()
-    rows = {"oldest": {}, "newest": {}}
+def requests_of(source):
+    """API, version and the action by which the client of that target sends it."""
+    lines = (GOLDEN / "frames" / f"{source}.txt").read_text().splitlines()
     for head, body in zip(lines, lines[1:]):
-        if not head.startswith("frame ") or head.split()[4] != "request":
-            continue
-        api, version, frame = head.split()[2], int(head.split()[3]), bytes.fromhex(body)
-        action = bytes([0]) + len(frame).to_bytes(2, "big") + frame
-        yield "hostile_client", f"{api}_{version}", bytes([0]) + action
-        rows["oldest"].setdefault(api, action)
-        rows["newest"][api] = action
-    order = "ApiVersions Metadata InitProducerId Produce Fetch ListOffsets".split()
+        if head.startswith("frame ") and head.split()[4] == "request":
+            frame = bytes.fromhex(body)
+            yield head.split()[2], int(head.split()[3]), bytes([0]) + len(frame).to_bytes(2, "big") + frame
+
+
+def golden_sessions():
+    """What a client said to a real broker, each request alone, and one of each kind in a row; where
+    groups are concerned, behind those that make the broker a coordinator."""
+    rows = {}
+    for source, kind in (("walk", ""), ("groups", "_of_groups")):
+        for api, version, action in requests_of(source):
+            yield "hostile_client", f"{api}_{version}", bytes([0]) + action
+            rows.setdefault("oldest" + kind, {}).setdefault(api, action)
+            rows.setdefault("newest" + kind, {})[api] = action
+    find = rows["oldest"]["FindCoordinator"]
+    order = "ApiVersions Metadata InitProducerId Produce Fetch ListOffsets JoinGroup SyncGroup".split()
     for name, row in rows.items():
         last = [api for api in row if api not in order]
-        session = b"".join(row[api] for api in [*order, *sorted(last)])
+        session = b"".join(row[api] for api in [*(api for api in order if api in row), *sorted(last)])
+        session = find * 2 + session if "groups" in name else session
         yield "hostile_client", f"{name}_in_a_row", bytes([0]) + session
         yield "hostile_client", f"{name}_in_pieces", bytes([0x21]) + session
 

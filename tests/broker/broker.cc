@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tests/broker/fetch_sessions.h"
+#include "tests/broker/group_coordinator.h"
 #include "tests/broker/session.h"
 
 namespace tern::broker {
@@ -38,6 +39,7 @@ void KafkaBroker::stop() {
   network_.close_listener(std::exchange(listener_, {}));
   reset_connections();
   fetch_sessions_->clear();
+  cluster_.groups().on_node_stopped(id_);
   cluster_.set_up(id_, false);
 }
 
@@ -50,12 +52,14 @@ void KafkaBroker::wake() {
   if (running() || !sessions_.empty()) network_.wake();
 }
 
-Link* KafkaBroker::on_accept(LinkId id, const Endpoint&) {
+Link* KafkaBroker::on_accept(LinkId id, const Endpoint& peer) {
   if (!running()) return nullptr;
-  return sessions_.emplace_back(std::make_unique<Session>(*this, id)).get();
+  return sessions_.emplace_back(std::make_unique<Session>(*this, id, peer.host)).get();
 }
 
 void KafkaBroker::step(Now now) {
+  if (dirty_) cluster_.groups().on_changed(now);
+  cluster_.groups().on_time(id_, now);
   // A request carried out here may change something that another session waits for, so go round
   // until nothing does; each round completes at least one waiting request.
   bool first = true;
@@ -69,7 +73,7 @@ void KafkaBroker::step(Now now) {
 
 Time KafkaBroker::next_deadline() const {
   if (dirty_) return Time::min();
-  Time earliest = kNever;
+  Time earliest = cluster_.groups().next_deadline(id_);
   for (const auto& session : sessions_) earliest = std::min(earliest, session->next_deadline());
   return earliest;
 }

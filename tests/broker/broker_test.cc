@@ -548,20 +548,5 @@ TEST(OffsetForLeaderEpoch, SaysWhereAnEpochEnded) {
   EXPECT_EQ(err(ask(1, 0).error_code), BrokerErrc::fenced_leader_epoch);
 }
 
-TEST(FindCoordinator, IsWhoIsAsked) {
-  Fixture fixture(2);
-  Client client = fixture.client(2);
-  kafka::FindCoordinatorRequest request;
-  request.key = "group";
-  EXPECT_EQ(client.call(request, 3)->node_id, 2);
-  const wire::Text keys[] = {"a", "b"};
-  request.key = "";
-  request.coordinator_keys = {keys, 2};
-  const auto reply = client.call(request, 4);
-  ASSERT_EQ(reply->coordinators.size(), 2U);
-  EXPECT_EQ(reply->coordinators[1].key, wire::Text("b"));
-  EXPECT_EQ(reply->coordinators[1].port, fixture.kafka.broker(2).endpoint().port);
-}
-
 }  // namespace
 }  // namespace tern::broker

@@ -7,6 +7,7 @@
 
 #include "tests/broker/broker.h"
 #include "tests/broker/configs.h"
+#include "tests/broker/group_coordinator.h"
 #include "tests/broker/releases.h"
 
 namespace tern::broker {
@@ -52,7 +53,10 @@ bool Armed::consume() {
 }
 
 KafkaCluster::KafkaCluster(ClusterConfig config)
-    : config_(std::move(config)), pool_(config_.pool_bytes), random_state_(config_.seed) {}
+    : config_(std::move(config)),
+      pool_(config_.pool_bytes),
+      groups_(std::make_unique<GroupCoordinator>(*this)),
+      random_state_(config_.seed) {}
 
 KafkaCluster::~KafkaCluster() = default;
 
@@ -192,6 +196,7 @@ BrokerErrc KafkaCluster::create_topic(std::string_view name, const TopicSpec& sp
 BrokerErrc KafkaCluster::delete_topic(std::string_view name) {
   const auto found = topics_.find(name);
   if (found == topics_.end()) return BrokerErrc::unknown_topic_or_partition;
+  groups_->on_topic_deleted(name);
   topics_by_id_.erase(found->second->id);
   topics_.erase(found);
   changed();
@@ -326,6 +331,11 @@ bool KafkaCluster::move_leader(std::string_view topic, std::int32_t partition, s
   set_leader(*found, node);
   changed();
   return true;
+}
+
+bool KafkaCluster::move_group(std::string_view group_id, std::int32_t node) {
+  const std::int32_t partition = groups_->partition_of(group_id);
+  return partition >= 0 && move_leader(kOffsetsTopic, partition, node);
 }
 
 void KafkaCluster::elect_leaders() {

@@ -33,10 +33,12 @@
 #include "protocol/kafka/errors.h"
 #include "protocol/wire/bytes.h"
 #include "tests/broker/faults.h"
+#include "tests/broker/group_config.h"
 #include "tests/broker/log.h"
 
 namespace tern::broker {
 
+class GroupCoordinator;
 class KafkaBroker;
 
 struct ClusterConfig {
@@ -55,6 +57,7 @@ struct ClusterConfig {
   bool validate_records = true;          // false: only header and CRC, for throughput runs
   std::int16_t transaction_version = 2;  // finalized feature levels, as ApiVersions v3+ tells them
   std::int16_t metadata_version = 29;
+  GroupConfig groups = {};
   Release release = Release::newest;
   std::uint64_t seed = 1;
 };
@@ -144,6 +147,9 @@ class KafkaCluster {
   void stop_node(std::int32_t id, bool elect = true);
   std::error_code start_node(std::int32_t id);
   void elect_leaders();
+  // Another node coordinates this group from now on, and all that share its partition of
+  // __consumer_offsets. False while nobody has asked for a coordinator yet.
+  bool move_group(std::string_view group_id, std::int32_t node);
   // Resets the connections of a node, which stays up.
   void reset_connections(std::int32_t node);
 
@@ -170,6 +176,9 @@ class KafkaCluster {
   std::uint64_t requests(std::int16_t api_key) const;  // since the start, over all nodes
   std::size_t open_sessions() const;                   // connections, over all nodes
 
+  // --- groups
+  GroupCoordinator& groups() { return *groups_; }  // see group_coordinator.h
+
   // --- for the brokers
   void attach(std::int32_t id, const Endpoint& advertised, std::string rack, KafkaBroker* broker);
   void set_advertised(std::int32_t id, const Endpoint& advertised);
@@ -183,7 +192,7 @@ class KafkaCluster {
   std::int64_t next_producer_id() { return next_producer_id_++; }
   std::uint64_t random();
   void note_request(const RequestInfo& request);
-  // Something that a waiting Fetch may be waiting for has changed.
+  // Something that a waiting request may be waiting for has changed.
   void changed();
 
  private:
@@ -215,6 +224,7 @@ class KafkaCluster {
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::map<wire::Uuid, Topic*> topics_by_id_;
   std::map<std::int32_t, Node> nodes_;
+  std::unique_ptr<GroupCoordinator> groups_;
   std::vector<std::shared_ptr<Armed>> injections_;
   std::map<std::int16_t, std::int16_t> limits_;
   std::map<std::int16_t, Throttle> throttles_;

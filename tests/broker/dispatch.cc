@@ -78,10 +78,15 @@ constexpr Handler entry() {
 constexpr Handler kHandlers[] = {
     entry<kafka::ProduceRequest>(),         entry<kafka::FetchRequest>(),
     entry<kafka::ListOffsetsRequest>(),     entry<kafka::MetadataRequest>(),
-    entry<kafka::FindCoordinatorRequest>(), entry<kafka::ApiVersionsRequest>(),
+    entry<kafka::OffsetCommitRequest>(),    entry<kafka::OffsetFetchRequest>(),
+    entry<kafka::FindCoordinatorRequest>(), entry<kafka::JoinGroupRequest>(),
+    entry<kafka::HeartbeatRequest>(),       entry<kafka::LeaveGroupRequest>(),
+    entry<kafka::SyncGroupRequest>(),       entry<kafka::DescribeGroupsRequest>(),
+    entry<kafka::ListGroupsRequest>(),      entry<kafka::ApiVersionsRequest>(),
     entry<kafka::CreateTopicsRequest>(),    entry<kafka::DeleteTopicsRequest>(),
     entry<kafka::InitProducerIdRequest>(),  entry<kafka::OffsetForLeaderEpochRequest>(),
     entry<kafka::DescribeConfigsRequest>(), entry<kafka::CreatePartitionsRequest>(),
+    entry<kafka::DeleteGroupsRequest>(),    entry<kafka::OffsetDeleteRequest>(),
 };
 
 // A client that asks too much is told the versions of this one API, in the oldest form.

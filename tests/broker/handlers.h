@@ -4,6 +4,7 @@
 #define TERN_TESTS_BROKER_HANDLERS_H_
 
 #include <cstdint>
+#include <string_view>
 
 #include "protocol/kafka/messages/all.h"
 #include "tests/broker/request.h"
@@ -33,12 +34,32 @@ Outcome handle(Request& request, const kafka::DescribeConfigsRequest& in,
                kafka::DescribeConfigsResponse& out);
 Outcome handle(Request& request, const kafka::CreatePartitionsRequest& in,
                kafka::CreatePartitionsResponse& out);
+Outcome handle(Request& request, const kafka::JoinGroupRequest& in, kafka::JoinGroupResponse& out);
+Outcome handle(Request& request, const kafka::SyncGroupRequest& in, kafka::SyncGroupResponse& out);
+Outcome handle(Request& request, const kafka::HeartbeatRequest& in, kafka::HeartbeatResponse& out);
+Outcome handle(Request& request, const kafka::LeaveGroupRequest& in,
+               kafka::LeaveGroupResponse& out);
+Outcome handle(Request& request, const kafka::OffsetCommitRequest& in,
+               kafka::OffsetCommitResponse& out);
+Outcome handle(Request& request, const kafka::OffsetFetchRequest& in,
+               kafka::OffsetFetchResponse& out);
+Outcome handle(Request& request, const kafka::OffsetDeleteRequest& in,
+               kafka::OffsetDeleteResponse& out);
+Outcome handle(Request& request, const kafka::DescribeGroupsRequest& in,
+               kafka::DescribeGroupsResponse& out);
+Outcome handle(Request& request, const kafka::ListGroupsRequest& in,
+               kafka::ListGroupsResponse& out);
+Outcome handle(Request& request, const kafka::DeleteGroupsRequest& in,
+               kafka::DeleteGroupsResponse& out);
 
 // What Produce, Fetch, ListOffsets and OffsetForLeaderEpoch check before they touch a log. On
 // success `out` is set. `epoch` is the leader's epoch as the client knows it (-1: not said); with
 // `leader_only` false a follower will do.
 kafka::BrokerErrc find_local(Request& request, Topic* topic, std::int32_t partition,
                              std::int32_t epoch, bool leader_only, Partition*& out);
+
+// Whether the node that was asked coordinates this group, and has loaded it.
+kafka::BrokerErrc check_coordinator(Request& request, std::string_view group_id);
 
 }  // namespace tern::broker
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/broker/broker.h"
+#include "tests/broker/group_coordinator.h"
 #include "tests/broker/handlers.h"
 
 namespace tern::broker {
@@ -67,6 +68,7 @@ void describe(Request& request, const std::string& topic, std::int32_t index,
 void describe(Request& request, const Topic& topic, bool with_operations, TopicOut& out) {
   out.name = request.keep(topic.name);
   out.topic_id = topic.id;
+  out.is_internal = topic.name == kOffsetsTopic;
   if (with_operations) out.topic_authorized_operations = kAllTopicOperations;
   const auto partitions = request.make<PartitionOut>(topic.partitions.size());
   for (std::size_t i = 0; i < partitions.size(); ++i) {

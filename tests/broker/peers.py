@@ -8,7 +8,8 @@
                           tests/kafka/records_peer_check.py), in ${XDG_CACHE_HOME:-~/.cache}/tern/peers
 
 Suites: kcat (librdkafka), kcat and `TERN kafka` reading what the other one has written, kafka-python,
-aiokafka, and the Java clients of an old and of a new Kafka. One that is not installed is skipped, loudly.
+aiokafka, and the Java clients of an old and of a new Kafka; consumer groups of all of them and of
+confluent-kafka (group_peers.py). One that is not installed is skipped, loudly.
 The last line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
 """
 import json
@@ -21,6 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import group_peers
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "tern/peers"
 PYTHON = CACHE / "bin/python"
@@ -348,6 +351,10 @@ def java_suite(servers, version):
     check(who + " reads keys, nulls and headers of kcat's",
           read == expected[0] + "key\tvalue\n" + expected[1] + "null\tnull\n", read + errors)
 
+    name = "java-%s-group" % version
+    kcat(servers, "-P", "-t", topic(name), data="".join("line %d\n" % i for i in range(30)).encode())
+    group_peers.java(lambda tool, *args: java(version, servers, tool, name, *args)[0], who, topic(name), check)
+
     name = "java-%s-acks" % version
     out, errors = java(version, servers, "VerifiableProducer", name, "--max-messages", "500", "--acks", "-1")
     offsets = [int(n) for n in re.findall(r'"producer_send_success".*"offset":(\d+)', out)]
@@ -356,7 +363,16 @@ def java_suite(servers, version):
 
 # -------------------------------------------------------------------------------------------- running
 
-SUITES = {"kafka-python": ("kafka", kafka_python_suite), "aiokafka": ("aiokafka", aiokafka_suite)}
+CLASSIC = {"range": {"partition.assignment.strategy": "range"},
+           "cooperative": {"partition.assignment.strategy": "cooperative-sticky"}}
+SUITES = {
+    "kafka-python": ("kafka", kafka_python_suite),
+    "aiokafka": ("aiokafka", aiokafka_suite),
+    "groups of kafka-python": ("kafka", lambda at: group_peers.kafka_python(at, topic("kp-group"), check)),
+    "groups of aiokafka": ("aiokafka", lambda at: group_peers.aiokafka(at, topic("aio-group"), check)),
+    "groups of librdkafka": ("confluent_kafka",
+                             lambda at: group_peers.librdkafka(at, topic("rd-group"), check, CLASSIC)),
+}
 
 
 def run_in_python(name, servers):
@@ -386,6 +402,7 @@ def run_all(servers, tern=None):
     if shutil.which("kcat"):
         try:
             kcat_suite(servers)
+            group_peers.kcat(servers, topic("kcat-group"), check)
             if tern:
                 tern_suite(servers, tern)
             else:

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tests/broker/broker.h"
+#include "tests/broker/group_coordinator.h"
 #include "tests/broker/handlers.h"
 
 namespace tern::broker {
@@ -68,6 +69,8 @@ AppendResult produce(Request& request, Topic* topic, const TopicIn& topic_in, co
   AppendResult result;
   if (!topic && request.version() >= kFirstVersionWithIds) {
     result = refused(BrokerErrc::unknown_topic_id);
+  } else if (name == kOffsetsTopic) {
+    result = refused(BrokerErrc::invalid_topic_exception);  // coordinators alone write here
   } else if (const BrokerErrc error = find_local(request, topic, in.index, -1, true, partition);
              error != BrokerErrc::none) {
     result = refused(error);

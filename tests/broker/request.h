@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct OutPiece {
 struct Request {
   KafkaBroker* broker = nullptr;
   KafkaCluster* cluster = nullptr;
+  std::string peer_host;
   kafka::RequestHeader header;  // views into the frame
   std::span<const std::byte> body;
   FrameRef frame;

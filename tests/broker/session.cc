@@ -23,7 +23,8 @@ constexpr std::size_t kMaxUnwritten = 8U << 20;
 
 }  // namespace
 
-Session::Session(KafkaBroker& broker, LinkId id) : broker_(broker), id_(id) {
+Session::Session(KafkaBroker& broker, LinkId id, std::string peer_host) : broker_(broker), id_(id) {
+  request_.peer_host = std::move(peer_host);
   request_.broker = &broker;
   request_.cluster = &broker.cluster();
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <string>
 #include <system_error>
 
 #include "client/core/frame.h"
@@ -21,7 +22,7 @@ class KafkaBroker;
 // Memory for what was read ahead and for answers that the peer does not take is bounded by that.
 class Session final : public Link {
  public:
-  Session(KafkaBroker& broker, LinkId id);
+  Session(KafkaBroker& broker, LinkId id, std::string peer_host);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 

@@ -1,4 +1,4 @@
-// ApiVersions and FindCoordinator.
+// ApiVersions.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -93,38 +93,6 @@ Outcome handle(Request& request, const kafka::ApiVersionsRequest& in,
   out.api_keys = {keys.data(), used};
   const Release release = request.cluster->config().release;
   if (release == Release::newest || release == Release::kafka_3_9) list_features(request, out);
-  return Outcome::answer;
-}
-
-// Every node is the coordinator of whoever asks it.
-Outcome handle(Request& request, const kafka::FindCoordinatorRequest& in,
-               kafka::FindCoordinatorResponse& out) {
-  const BrokerErrc error = request.injected_whole();
-  const Node* self = request.cluster->find_node(request.broker->id());
-  const bool found = error == BrokerErrc::none;
-  const std::int32_t id = found ? self->id : -1;
-  const std::string_view host =
-      found ? std::string_view(self->advertised.host) : std::string_view();
-  const std::int32_t port = found ? self->advertised.port : -1;
-  if (request.version() < 4) {
-    out.error_code = code(error);
-    out.error_message = wire::Text::null();
-    out.node_id = id;
-    out.host = host;
-    out.port = port;
-    return Outcome::answer;
-  }
-  const auto coordinators =
-      request.make<kafka::FindCoordinatorResponse::Coordinator>(in.coordinator_keys.size());
-  for (std::size_t i = 0; i < coordinators.size(); ++i) {
-    coordinators[i].key = in.coordinator_keys[i];
-    coordinators[i].node_id = id;
-    coordinators[i].host = host;
-    coordinators[i].port = port;
-    coordinators[i].error_code = code(error);
-    coordinators[i].error_message = wire::Text::null();
-  }
-  out.coordinators = {coordinators.data(), coordinators.size()};
   return Outcome::answer;
 }
 

@@ -1,0 +1,33 @@
+// What the group coordinator of the embedded broker can be told.
+#ifndef TERN_TESTS_BROKER_GROUP_CONFIG_H_
+#define TERN_TESTS_BROKER_GROUP_CONFIG_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "client/core/time.h"
+
+namespace tern::broker {
+
+// Real brokers' defaults, but for the first rebalance, which they put off for 3 s.
+struct GroupConfig {
+  // Of the topic __consumer_offsets, which is made when a coordinator is first asked for. The
+  // leader of the partition that a group's id falls into is its coordinator.
+  std::int32_t offsets_partitions = 50;
+  // How long a new coordinator reads that partition; until then it says so instead of answering.
+  Duration load_time{};
+  // The first rebalance of a classic group waits this long for more members.
+  Duration initial_rebalance_delay{};
+  Duration min_session_timeout = std::chrono::seconds(6);
+  Duration max_session_timeout = std::chrono::minutes(30);
+  // A new member of a classic group that waits for a rebalance is thrown out after this.
+  Duration new_member_join_timeout = std::chrono::minutes(5);
+  std::size_t max_size = std::numeric_limits<std::int32_t>::max();  // members of a group
+  std::size_t max_offset_metadata = 4096;                           // bytes
+};
+
+}  // namespace tern::broker
+
+#endif  // TERN_TESTS_BROKER_GROUP_CONFIG_H_
