@@ -68,6 +68,9 @@ struct ConnectionConfig {
   // What is to be written and has not been yet, at most; a publish above it is refused.
   std::size_t max_unsent_bytes = 33'554'432;
 
+  // Deliveries that nobody has taken yet, at most; above it nothing is read, so confirms wait, too.
+  std::size_t max_delivered_bytes = 67'108'864;
+
   std::uint64_t seed = 0;  // for jitter. 0: drawn from the system at start.
 };
 

@@ -47,6 +47,8 @@ const char* sentence(ClientErrc code) {
       return "the log was truncated below the position";
     case ClientErrc::busy:
       return "the same operation is already waiting";
+    case ClientErrc::refused:
+      return "the broker refused the message";
   }
   return "unknown client error";
 }

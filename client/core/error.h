@@ -37,6 +37,7 @@ enum class ClientErrc {
   offset_out_of_range,  // a position does not exist, and the reset policy is none
   log_truncated,        // the log was cut back below the position (unclean leader election)
   busy,                 // the same operation is already waiting
+  refused,              // the broker said no to a message, without a reason (AMQP's nack)
 };
 const std::error_category& client_category();
 std::error_code make_error_code(ClientErrc code);

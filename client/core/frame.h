@@ -48,6 +48,10 @@ class FrameRef {
   explicit operator bool() const { return frame_ != nullptr; }
   std::byte* data() const { return frame_->bytes(); }
   std::size_t capacity() const { return frame_ ? frame_->capacity : 0; }
+  // Nobody else has a reference, so its bytes may be changed. False when empty.
+  bool is_unique() const {
+    return frame_ && frame_->references.load(std::memory_order_acquire) == 1;
+  }
   std::span<std::byte> space() const { return {data(), capacity()}; }
 
  private:

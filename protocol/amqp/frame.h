@@ -86,6 +86,10 @@ class FrameSplitter {
   // call gives the same error.
   Split next(std::span<const std::byte> input);
 
+  // After need_more with a whole frame header: the caller takes that frame of `size` bytes by
+  // itself, end octet included, and goes on behind it.
+  void skip(std::size_t size) { taken_ += size; }
+
   const FrameError& error() const { return error_; }  // meaningful after Kind::error
 
  private:

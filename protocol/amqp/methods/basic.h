@@ -46,13 +46,13 @@ struct BasicConsume {
   static constexpr Method method{{60, 20}, "basic.consume", Sender::client};
   using Replies = wire::TypeList<BasicConsumeOk>;
 
-  Text queue;
-  Text consumer_tag;
+  Text queue = {};
+  Text consumer_tag = {};
   bool no_local = false;
   bool no_ack = false;
   bool exclusive = false;
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -72,7 +72,7 @@ struct BasicConsume {
 struct BasicConsumeOk {
   static constexpr Method method{{60, 21}, "basic.consume-ok", Sender::server};
 
-  Text consumer_tag;
+  Text consumer_tag = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -87,7 +87,7 @@ struct BasicCancel {
   static constexpr Method method{{60, 30}, "basic.cancel", Sender::both};
   using Replies = wire::TypeList<BasicCancelOk>;
 
-  Text consumer_tag;
+  Text consumer_tag = {};
   bool no_wait = false;
 
   template <class V>
@@ -102,7 +102,7 @@ struct BasicCancel {
 struct BasicCancelOk {
   static constexpr Method method{{60, 31}, "basic.cancel-ok", Sender::both};
 
-  Text consumer_tag;
+  Text consumer_tag = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -115,8 +115,8 @@ struct BasicCancelOk {
 struct BasicPublish {
   static constexpr Method method{{60, 40}, "basic.publish", Sender::client, /*has_content=*/true};
 
-  Text exchange;
-  Text routing_key;
+  Text exchange = {};
+  Text routing_key = {};
   bool mandatory = false;
   bool immediate = false;
 
@@ -136,9 +136,9 @@ struct BasicReturn {
   static constexpr Method method{{60, 50}, "basic.return", Sender::server, /*has_content=*/true};
 
   std::uint16_t reply_code = 0;
-  Text reply_text;
-  Text exchange;
-  Text routing_key;
+  Text reply_text = {};
+  Text exchange = {};
+  Text routing_key = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -154,11 +154,11 @@ struct BasicReturn {
 struct BasicDeliver {
   static constexpr Method method{{60, 60}, "basic.deliver", Sender::server, /*has_content=*/true};
 
-  Text consumer_tag;
+  Text consumer_tag = {};
   std::uint64_t delivery_tag = 0;
   bool redelivered = false;
-  Text exchange;
-  Text routing_key;
+  Text exchange = {};
+  Text routing_key = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -176,7 +176,7 @@ struct BasicGet {
   static constexpr Method method{{60, 70}, "basic.get", Sender::client};
   using Replies = wire::TypeList<BasicGetOk, BasicGetEmpty>;
 
-  Text queue;
+  Text queue = {};
   bool no_ack = false;
 
   template <class V>
@@ -194,8 +194,8 @@ struct BasicGetOk {
 
   std::uint64_t delivery_tag = 0;
   bool redelivered = false;
-  Text exchange;
-  Text routing_key;
+  Text exchange = {};
+  Text routing_key = {};
   std::uint32_t message_count = 0;
 
   template <class V>

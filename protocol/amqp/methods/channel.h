@@ -67,7 +67,7 @@ struct ChannelClose {
   using Replies = wire::TypeList<ChannelCloseOk>;
 
   std::uint16_t reply_code = 0;
-  Text reply_text;
+  Text reply_text = {};
   std::uint16_t class_id = 0;
   std::uint16_t method_id = 0;
 
@@ -94,7 +94,7 @@ struct AccessRequest {
   static constexpr Method method{{30, 10}, "access.request", Sender::client};
   using Replies = wire::TypeList<AccessRequestOk>;
 
-  Text realm;
+  Text realm = {};
   bool exclusive = false;
   bool passive = true;
   bool active = true;

@@ -22,9 +22,9 @@ struct ConnectionStart {
 
   std::uint8_t version_major = 0;
   std::uint8_t version_minor = 9;
-  Table server_properties;
-  Bytes mechanisms;
-  Bytes locales;
+  Table server_properties = {};
+  Bytes mechanisms = {};
+  Bytes locales = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -41,10 +41,10 @@ struct ConnectionStart {
 struct ConnectionStartOk {
   static constexpr Method method{{10, 11}, "connection.start-ok", Sender::client};
 
-  Table client_properties;
-  Text mechanism;
-  Bytes response;
-  Text locale;
+  Table client_properties = {};
+  Text mechanism = {};
+  Bytes response = {};
+  Text locale = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -61,7 +61,7 @@ struct ConnectionSecure {
   static constexpr Method method{{10, 20}, "connection.secure", Sender::server};
   using Replies = wire::TypeList<ConnectionSecureOk>;
 
-  Bytes challenge;
+  Bytes challenge = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -74,7 +74,7 @@ struct ConnectionSecure {
 struct ConnectionSecureOk {
   static constexpr Method method{{10, 21}, "connection.secure-ok", Sender::client};
 
-  Bytes response;
+  Bytes response = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -124,7 +124,7 @@ struct ConnectionOpen {
   static constexpr Method method{{10, 40}, "connection.open", Sender::client};
   using Replies = wire::TypeList<ConnectionOpenOk>;
 
-  Text virtual_host;
+  Text virtual_host = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -152,7 +152,7 @@ struct ConnectionClose {
   using Replies = wire::TypeList<ConnectionCloseOk>;
 
   std::uint16_t reply_code = 0;
-  Text reply_text;
+  Text reply_text = {};
   std::uint16_t class_id = 0;
   std::uint16_t method_id = 0;
 
@@ -178,7 +178,7 @@ struct ConnectionCloseOk {
 struct ConnectionBlocked {
   static constexpr Method method{{10, 60}, "connection.blocked", Sender::server};
 
-  Text reason;
+  Text reason = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -200,8 +200,8 @@ struct ConnectionUpdateSecret {
   static constexpr Method method{{10, 70}, "connection.update-secret", Sender::client};
   using Replies = wire::TypeList<ConnectionUpdateSecretOk>;
 
-  Bytes new_secret;
-  Text reason;
+  Bytes new_secret = {};
+  Text reason = {};
 
   template <class V>
   static constexpr void describe(V& field) {

@@ -17,14 +17,14 @@ struct ExchangeDeclare {
   static constexpr Method method{{40, 10}, "exchange.declare", Sender::client};
   using Replies = wire::TypeList<ExchangeDeclareOk>;
 
-  Text exchange;
-  Text type;
+  Text exchange = {};
+  Text type = {};
   bool passive = false;
   bool durable = false;
   bool auto_delete = false;
   bool internal = false;
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -54,7 +54,7 @@ struct ExchangeDelete {
   static constexpr Method method{{40, 20}, "exchange.delete", Sender::client};
   using Replies = wire::TypeList<ExchangeDeleteOk>;
 
-  Text exchange;
+  Text exchange = {};
   bool if_unused = false;
   bool no_wait = false;
 
@@ -81,11 +81,11 @@ struct ExchangeBind {
   static constexpr Method method{{40, 30}, "exchange.bind", Sender::client};
   using Replies = wire::TypeList<ExchangeBindOk>;
 
-  Text destination;
-  Text source;
-  Text routing_key;
+  Text destination = {};
+  Text source = {};
+  Text routing_key = {};
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -112,11 +112,11 @@ struct ExchangeUnbind {
   static constexpr Method method{{40, 40}, "exchange.unbind", Sender::client};
   using Replies = wire::TypeList<ExchangeUnbindOk>;
 
-  Text destination;
-  Text source;
-  Text routing_key;
+  Text destination = {};
+  Text source = {};
+  Text routing_key = {};
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {

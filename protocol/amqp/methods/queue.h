@@ -18,13 +18,13 @@ struct QueueDeclare {
   static constexpr Method method{{50, 10}, "queue.declare", Sender::client};
   using Replies = wire::TypeList<QueueDeclareOk>;
 
-  Text queue;
+  Text queue = {};
   bool passive = false;
   bool durable = false;
   bool exclusive = false;
   bool auto_delete = false;
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -44,7 +44,7 @@ struct QueueDeclare {
 struct QueueDeclareOk {
   static constexpr Method method{{50, 11}, "queue.declare-ok", Sender::server};
 
-  Text queue;
+  Text queue = {};
   std::uint32_t message_count = 0;
   std::uint32_t consumer_count = 0;
 
@@ -62,11 +62,11 @@ struct QueueBind {
   static constexpr Method method{{50, 20}, "queue.bind", Sender::client};
   using Replies = wire::TypeList<QueueBindOk>;
 
-  Text queue;
-  Text exchange;
-  Text routing_key;
+  Text queue = {};
+  Text exchange = {};
+  Text routing_key = {};
   bool no_wait = false;
-  Table arguments;
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {
@@ -93,7 +93,7 @@ struct QueuePurge {
   static constexpr Method method{{50, 30}, "queue.purge", Sender::client};
   using Replies = wire::TypeList<QueuePurgeOk>;
 
-  Text queue;
+  Text queue = {};
   bool no_wait = false;
 
   template <class V>
@@ -123,7 +123,7 @@ struct QueueDelete {
   static constexpr Method method{{50, 40}, "queue.delete", Sender::client};
   using Replies = wire::TypeList<QueueDeleteOk>;
 
-  Text queue;
+  Text queue = {};
   bool if_unused = false;
   bool if_empty = false;
   bool no_wait = false;
@@ -158,10 +158,10 @@ struct QueueUnbind {
   static constexpr Method method{{50, 50}, "queue.unbind", Sender::client};
   using Replies = wire::TypeList<QueueUnbindOk>;
 
-  Text queue;
-  Text exchange;
-  Text routing_key;
-  Table arguments;
+  Text queue = {};
+  Text exchange = {};
+  Text routing_key = {};
+  Table arguments = {};
 
   template <class V>
   static constexpr void describe(V& field) {

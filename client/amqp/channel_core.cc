@@ -1,0 +1,587 @@
+#include "client/amqp/channel_core.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "client/amqp/engine.h"
+#include "protocol/wire/endian.h"
+
+namespace tern::amqp {
+namespace {
+
+constexpr std::size_t kChannelAt = 1;  // in a frame
+
+std::uint64_t fingerprint(std::uint64_t hash, std::string_view bytes) {
+  for (const char c : bytes) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  }
+  return (hash ^ 0xffU) * 0x100000001b3U;
+}
+
+// Of a mandatory message: what comes back with it. Never 0.
+std::uint64_t fingerprint(std::string_view exchange, std::string_view routing_key,
+                          std::string_view header) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  hash = fingerprint(fingerprint(fingerprint(hash, exchange), routing_key), header);
+  return hash == 0 ? 1 : hash;
+}
+
+Failure lost(const Failure& why, bool maybe) {
+  return Failure(make_error_code(maybe ? ClientErrc::maybe_written : ClientErrc::not_written),
+                 why.message());
+}
+
+std::size_t size_of(const Delivered& delivered) {
+  const Content& content = delivered.content;
+  return content.method.size() + content.header.size() + content.body.size();
+}
+
+Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
+
+}  // namespace
+
+BasicProperties Delivered::properties() const {
+  ContentHeader header;
+  (void)decode_header(content.header, {}, header);  // has been decoded once, when it came
+  return header.properties;
+}
+
+// ------------------------------------------------------------------------------------- consumers
+
+ConsumerCore::~ConsumerCore() {
+  for (; !queue_.empty(); queue_.pop_front()) {
+    engine_.count_delivered(-static_cast<std::ptrdiff_t>(size_of(queue_.front())));
+  }
+}
+
+void ConsumerCore::next(Completion<Failure, Delivered> done) {
+  if (waiter_) return engine_.complete(std::move(done), ClientErrc::busy, Delivered());
+  waiter_ = std::move(done);
+  engine_.list(*this);
+}
+
+bool ConsumerCore::stop_waiting(const Failure& why) {
+  if (!waiter_) return false;
+  engine_.complete(std::exchange(waiter_, {}), why, Delivered());
+  return true;
+}
+
+void ConsumerCore::push(Delivered delivered) {
+  engine_.count_delivered(static_cast<std::ptrdiff_t>(size_of(delivered)));
+  queue_.push_back(std::move(delivered));
+  if (waiter_) engine_.list(*this);
+}
+
+void ConsumerCore::run_due() {
+  while (is_due()) {
+    Completion<Failure, Delivered> waiter = std::move(waiter_);
+    if (queue_.empty()) return waiter(why_, Delivered());
+    Delivered delivered = std::move(queue_.front());
+    queue_.pop_front();
+    engine_.count_delivered(-static_cast<std::ptrdiff_t>(size_of(delivered)));
+    waiter(Failure(), std::move(delivered));
+  }
+}
+
+// ------------------------------------------------------------------------------------ life of one
+
+ChannelCore::ChannelCore(Engine& engine, ChannelConfig config)
+    : engine_(engine),
+      config_(config),
+      timer_(Timer::calling<&ChannelCore::on_timer>(engine.timers(), this)) {}
+
+void ChannelCore::wake() { engine_.mark(*this); }
+
+void ChannelCore::begin(std::uint16_t id, Now now) {
+  id_ = id;
+  ++epoch_;
+  state_ = State::opening;
+  Rpc rpc{.method = &ChannelOpen::method, .done = [this](const Failure& failure, const Reply&) {
+            if (failure) return;
+            if (config_.confirms) return;
+            state_ = State::open;
+          }};
+  (void)frame_of(ChannelOpen(), rpc.frame);
+  queue_.push_front(std::move(rpc));
+  if (config_.confirms) {
+    // Right behind, so that nothing is published before it: the broker counts from here.
+    Rpc select{.method = &ConfirmSelect::method,
+               .done = [this](const Failure& failure, const Reply&) {
+                 if (failure) return;
+                 has_selected_ = true;
+                 state_ = State::open;
+               }};
+    (void)frame_of(ConfirmSelect(), select.frame);
+    queue_.insert(queue_.begin() + 1, std::move(select));
+  }
+  pump(now);
+}
+
+void ChannelCore::start(Rpc rpc, const Failure& failure) {
+  if (const Failure why = failure ? failure : over()) {
+    // As all others, in a step.
+    engine_.post([done = std::move(rpc.done), why]() mutable { done(why, Reply()); });
+    return;
+  }
+  queue_.push_back(std::move(rpc));
+  wake();
+}
+
+// Sends the next method, if none waits for its answer.
+void ChannelCore::pump(Now now) {
+  while (!is_waiting_ && !queue_.empty() && (state_ == State::open || state_ == State::opening)) {
+    current_ = std::move(queue_.front());
+    queue_.pop_front();
+    wire::store_be(current_.frame.data() + kChannelAt, id_);
+    Output& output = engine_.session().output();
+    std::memcpy(output.room(current_.frame.size()).data(), current_.frame.data(),
+                current_.frame.size());
+    output.commit(current_.frame.size());
+    engine_.session().want_write();
+    is_waiting_ = current_.has_reply;
+    if (is_waiting_) {
+      deadline_ = deadline_after(now.mono, engine_.config().operation_timeout);
+    } else {
+      current_.done(Failure(), Reply());
+    }
+  }
+  if (wants_close_ && !is_waiting_ && state_ == State::open && queue_.empty()) {
+    ending_ = ending_ ? ending_ : closed();
+    (void)engine_.session().send(
+        id_, ChannelClose{static_cast<std::uint16_t>(ReplyErrc::success), "Goodbye", 0, 0});
+    state_ = State::closing;
+    deadline_ = deadline_after(now.mono, engine_.config().close_timeout);
+  }
+  arm_timer();
+}
+
+void ChannelCore::finish_rpc(const Reply& reply) {
+  is_waiting_ = false;
+  deadline_ = kNever;
+  Done done = std::move(current_.done);
+  done(Failure(), reply);
+  pump(engine_.now());
+}
+
+void ChannelCore::step(Now now) {
+  if (state_ == State::open && acks_.has_fresh()) {
+    acks_.flush([this](std::uint64_t tag, bool multiple) {
+      (void)engine_.session().send(id_, BasicAck{tag, multiple});
+    });
+  }
+  pump(now);
+  complete_written();
+}
+
+void ChannelCore::close(Completion<const Failure&> done) {
+  if (state_ == State::closed) {
+    engine_.post([done = std::move(done)]() mutable { done(Failure()); });
+    return;
+  }
+  close_done_.push_back(std::move(done));
+  wants_close_ = true;
+  if (state_ == State::waiting) return end(closed(), engine_.now());
+  wake();
+}
+
+void ChannelCore::end(const Failure& why, Now) {
+  if (state_ == State::closed) return;
+  const bool had_number = state_ != State::waiting;
+  state_ = State::closed;
+  if (!ending_) ending_ = why;
+  deadline_ = kNever;
+  timer_.cancel();
+  if (std::exchange(is_waiting_, false)) {
+    Done done = std::move(current_.done);
+    done(ending_, Reply());
+  }
+  for (Rpc& rpc : std::exchange(queue_, {})) rpc.done(ending_, Reply());
+  const std::uint64_t given = engine_.session().output().gathered();
+  confirms_.fail_all([&](Unconfirmed& message) {
+    if (message.done) {
+      engine_.resolve(std::move(message.done), lost(ending_, message.begin < given));
+    }
+  });
+  for (; !unwritten_.empty(); unwritten_.pop_front()) {
+    Unwritten& message = unwritten_.front();
+    engine_.resolve(std::move(message.done), lost(ending_, message.begin < given));
+  }
+  acks_.reset();
+  ++epoch_;
+  for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
+  for (auto& done : std::exchange(close_done_, {})) done(Failure());
+  if (had_number) engine_.forget(*this);
+}
+
+// -------------------------------------------------------------------------------- what comes in
+
+// The methods of a channel that are no answers.
+struct ChannelMethods {
+  ChannelCore& c;
+  Now now;
+
+  void operator()(const BasicAck& ack) { c.on_confirm(ack.delivery_tag, ack.multiple, true); }
+  void operator()(const BasicNack& nack) { c.on_confirm(nack.delivery_tag, nack.multiple, false); }
+  void operator()(const ChannelClose& close) { c.on_server_close(close, now); }
+  void operator()(const ChannelCloseOk&) {
+    if (c.state_ == ChannelCore::State::closing) return c.on_close_ok(now);
+    unexpected(ChannelCloseOk::method);
+  }
+  void operator()(const BasicCancel& cancel) {
+    if (!cancel.no_wait) {
+      (void)c.engine_.session().send(c.id_, BasicCancelOk{cancel.consumer_tag});
+    }
+    c.on_server_cancel(cancel.consumer_tag.view());
+  }
+  // No broker that is known uses it; the one answer that is always right is to say yes.
+  void operator()(const ChannelFlow& flow) {
+    (void)c.engine_.session().send(c.id_, ChannelFlowOk{flow.active});
+  }
+  template <class M>
+  void operator()(const M&) {
+    unexpected(M::method);
+  }
+
+  void unexpected(const Method& method) {
+    if (c.state_ == ChannelCore::State::closing) return;
+    c.engine_.session().violate(
+        ReplyErrc::command_invalid,
+        "channel " + std::to_string(c.id_) + ": " + method.name + " came out of turn", now);
+  }
+};
+
+// Takes a payload whose method is known to be right, to see whether its fields are.
+struct NoHandler {
+  template <class M>
+  void operator()(const M&) {}
+};
+
+void ChannelCore::on_method(wire::Bytes payload, Now now) {
+  const auto packed =
+      wire::load_be<std::uint32_t>(reinterpret_cast<const std::byte*>(payload.data()));
+  const MethodId id{static_cast<std::uint16_t>(packed >> 16), static_cast<std::uint16_t>(packed)};
+  const auto bad = [&](const PayloadError& error) {
+    engine_.session().violate(error.reply,
+                              "channel " + std::to_string(id_) + ": " + error.message(), now);
+  };
+  if (is_waiting_ && state_ != State::closing) {
+    const MethodInfo* const info = find_method(current_.method->id);
+    if (info->is_answered_by(id)) {
+      if (const auto error = dispatch(payload, {}, NoHandler())) return bad(*error);
+      return finish_rpc({id, payload});
+    }
+  }
+  if (const auto error = dispatch(payload, {}, ChannelMethods{*this, now})) bad(*error);
+}
+
+Incoming::Take ChannelCore::takes_content() const {
+  switch (state_) {
+    case State::open:
+      return Incoming::Take::yes;
+    case State::closing:
+    case State::closed:
+      return Incoming::Take::pass_over;
+    case State::waiting:
+    case State::opening:
+      return Incoming::Take::refuse;
+  }
+  return Incoming::Take::refuse;
+}
+
+void ChannelCore::on_content(Content content, Now) {
+  if (state_ != State::open) return;
+  const auto id =
+      wire::load_be<std::uint32_t>(reinterpret_cast<const std::byte*>(content.method.data()));
+  if (id == BasicDeliver::method.id.packed()) return on_delivery(std::move(content));
+  if (id == BasicGetOk::method.id.packed()) return on_got(std::move(content));
+  on_return(content);
+}
+
+void ChannelCore::on_delivery(Content content) {
+  BasicDeliver deliver;
+  if (const auto error = decode_method(content.method, {}, deliver)) {
+    return engine_.session().violate(error->reply, error->message(), engine_.now());
+  }
+  const std::string_view tag = deliver.consumer_tag.view();
+  if (!last_consumer_ || last_consumer_->tag_ != tag) {
+    const auto it = std::find_if(consumers_.begin(), consumers_.end(),
+                                 [&](const auto& each) { return each->tag_ == tag; });
+    last_consumer_ = it == consumers_.end() ? nullptr : it->get();
+  }
+  // One that is gone may have had something on the way.
+  const bool needs_ack = last_consumer_ && !last_consumer_->no_ack_;
+  if (!acks_.delivered(deliver.delivery_tag, needs_ack)) {
+    return engine_.session().violate(ReplyErrc::command_invalid,
+                                     "channel " + std::to_string(id_) + ": delivery tag " +
+                                         std::to_string(deliver.delivery_tag) + " is not the next",
+                                     engine_.now());
+  }
+  if (!last_consumer_) return;
+  Delivered delivered{
+      std::move(content), deliver.exchange, deliver.routing_key, deliver.delivery_tag, 0, epoch_,
+      deliver.redelivered};
+  last_consumer_->push(std::move(delivered));
+}
+
+void ChannelCore::on_got(Content content) {
+  BasicGetOk got;
+  if (const auto error = decode_method(content.method, {}, got)) {
+    return engine_.session().violate(error->reply, error->message(), engine_.now());
+  }
+  const bool asked = is_waiting_ && current_.method->id == BasicGet::method.id;
+  if (!asked || !acks_.delivered(got.delivery_tag, true)) {
+    return engine_.session().violate(
+        ReplyErrc::command_invalid,
+        "channel " + std::to_string(id_) + ": basic.get-ok came out of turn", engine_.now());
+  }
+  const wire::Bytes method = content.method;
+  finish_rpc({BasicGetOk::method.id, method, &content});
+}
+
+void ChannelCore::on_return(const Content& content) {
+  BasicReturn back;
+  if (const auto error = decode_method(content.method, {}, back)) {
+    return engine_.session().violate(error->reply, error->message(), engine_.now());
+  }
+  const Failure why(make_error_code(static_cast<ReplyErrc>(back.reply_code)),
+                    "returned by the broker: " + std::to_string(back.reply_code) + " " +
+                        back.reply_text.str() + " (exchange \"" + back.exchange.str() +
+                        "\", routing key \"" + back.routing_key.str() + "\")");
+  // Without confirms nobody waits for it.
+  (void)confirms_.give_back(
+      fingerprint(back.exchange.view(), back.routing_key.view(), content.header.view()), why);
+}
+
+void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
+  const bool known = has_selected_ && confirms_.settle(tag, multiple, [&](Unconfirmed& message) {
+    if (!message.done) return;
+    Failure outcome = std::move(message.returned);
+    if (!outcome && !ack) outcome = ClientErrc::refused;
+    engine_.resolve(std::move(message.done), std::move(outcome));
+  });
+  if (known) return;
+  engine_.session().violate(ReplyErrc::command_invalid,
+                            "channel " + std::to_string(id_) + ": message " + std::to_string(tag) +
+                                " was confirmed, and was not published",
+                            engine_.now());
+}
+
+void ChannelCore::on_server_cancel(std::string_view tag) {
+  const auto it = std::find_if(consumers_.begin(), consumers_.end(),
+                               [&](const auto& each) { return each->tag_ == tag; });
+  if (it == consumers_.end()) return;
+  end_consumer(std::shared_ptr(*it),
+               Failure(make_error_code(ReplyErrc::not_found),
+                       "the broker has cancelled the consumer: its queue is gone, or has moved"));
+}
+
+void ChannelCore::on_server_close(const ChannelClose& close, Now now) {
+  (void)engine_.session().send(id_, ChannelCloseOk());
+  // With both sides at it, the answer to ours is still to come.
+  if (state_ == State::closing) return;
+  std::string text = engine_.session().name() + ": the broker closed channel " +
+                     std::to_string(id_) + ": " + std::to_string(close.reply_code) + " " +
+                     close.reply_text.str();
+  if (const MethodInfo* blamed = find_method({close.class_id, close.method_id})) {
+    text += std::string(" (") + blamed->method.name + ")";
+  }
+  const std::uint16_t id = id_;
+  end(Failure(make_error_code(static_cast<ReplyErrc>(close.reply_code)), std::move(text)), now);
+  engine_.release(id);
+}
+
+void ChannelCore::on_close_ok(Now now) {
+  const std::uint16_t id = id_;
+  end(ending_, now);
+  engine_.release(id);
+}
+
+// ------------------------------------------------------------------------------------ publishing
+
+Failure ChannelCore::over() const {
+  const bool is_over = state_ == State::closed || state_ == State::closing || wants_close_;
+  return !is_over ? Failure() : ending_ ? ending_ : closed();
+}
+
+Failure ChannelCore::refusal(std::size_t body_bytes) const {
+  if (Failure failure = over()) return failure;
+  if (state_ != State::open) {
+    return Failure(make_error_code(ClientErrc::no_broker), "the channel is not open yet");
+  }
+  const bool window_full =
+      confirms_.size() >= config_.max_unconfirmed ||
+      (confirms_.size() != 0 && confirms_.bytes() + body_bytes > config_.max_unconfirmed_bytes);
+  const std::size_t unsent = engine_.session().output().bytes();
+  if (window_full || (unsent != 0 && unsent + body_bytes > engine_.config().max_unsent_bytes)) {
+    return Failure(make_error_code(ClientErrc::queue_full));
+  }
+  return {};
+}
+
+Failure ChannelCore::publish(const Target& target, const BasicProperties& properties,
+                             wire::Bytes body, FrameRef owner, Completion<Failure> done) {
+  if (Failure failure = refusal(body.size())) return failure;
+  const BasicPublish method{target.exchange, target.routing_key, target.mandatory, false};
+  const ContentHeader header{body.size(), properties};
+  const char* field = "";
+  const auto method_bytes = encoded_size(method, &field);
+  if (!method_bytes) return Session::refuse(BasicPublish::method, field, method_bytes.error());
+  const auto header_bytes = encoded_size(header, &field);
+  if (!header_bytes) return Session::refuse(BasicPublish::method, field, header_bytes.error());
+  Output& output = engine_.session().output();
+  const std::uint64_t begin = output.end();
+  std::uint64_t print = 0;
+  {
+    const bool copied = !owner || body.size() < wire::kMinSpliceBytes;
+    const std::uint32_t frame_max = engine_.session().tuning().frame_max;
+    const std::size_t head = *method_bytes + *header_bytes + 2 * kFrameOverheadBytes;
+    const std::size_t size = head + (copied ? body_size(body.size(), frame_max).total : 0);
+    const std::span<std::byte> room = output.room(size);
+    wire::Writer writer(room);
+    encode_frame(FrameType::method, id_, method, *method_bytes, writer);
+    encode_frame(FrameType::header, id_, header, *header_bytes, writer);
+    if (target.mandatory) {
+      const auto payload = room.subspan(
+          head - kFrameOverheadBytes - *header_bytes + kFrameHeaderBytes, *header_bytes);
+      print = fingerprint(target.exchange.view(), target.routing_key.view(),
+                          wire::Bytes(payload).view());
+    }
+    if (copied) encode_body(body, id_, frame_max, writer);
+    output.commit(size);
+    if (!copied) refer_body(body, std::move(owner), frame_max);
+  }
+  engine_.session().want_write();
+  if (config_.confirms) {
+    confirms_.add({std::move(done), begin, print, body.size(), {}, false});
+  } else if (done) {
+    unwritten_.push_back({std::move(done), begin, output.end()});
+    engine_.mark_when_written(*this);
+  }
+  return {};
+}
+
+// A body that stays where it is, in frames.
+void ChannelCore::refer_body(wire::Bytes body, FrameRef owner, std::uint32_t frame_max) {
+  Output& output = engine_.session().output();
+  const std::size_t piece = frame_max - kFrameOverheadBytes;
+  for (std::string_view left = body.view(); !left.empty();) {
+    const std::string_view now = left.substr(0, piece);
+    wire::Writer head(output.room(kFrameHeaderBytes));
+    begin_frame(FrameType::body, id_, now.size(), head);
+    output.commit(kFrameHeaderBytes);
+    output.refer(wire::Bytes(now), owner);
+    wire::Writer end(output.room(1));
+    end_frame(end);
+    output.commit(1);
+    left.remove_prefix(now.size());
+  }
+}
+
+void ChannelCore::complete_written() {
+  const std::uint64_t written = engine_.session().output().written();
+  for (; !unwritten_.empty() && unwritten_.front().end <= written; unwritten_.pop_front()) {
+    engine_.resolve(std::move(unwritten_.front().done), Failure());
+  }
+  if (!unwritten_.empty()) engine_.mark_when_written(*this);
+}
+
+// ------------------------------------------------------------------------------------- consuming
+
+void ChannelCore::consume(BasicConsume request, ConsumeDone done) {
+  std::string tag = request.consumer_tag.str();
+  if (tag.empty()) tag = "tern." + std::to_string(next_tag_++);
+  const bool taken = std::any_of(consumers_.begin(), consumers_.end(),
+                                 [&](const auto& each) { return each->tag_ == tag; });
+  Failure refused = over();
+  if (taken) {
+    refused = Failure(make_error_code(ClientErrc::invalid_argument),
+                      "basic.consume: the tag \"" + tag + "\" is in use on this channel");
+  }
+  request.consumer_tag = std::string_view(tag);
+  request.no_wait = false;
+  std::shared_ptr<ConsumerCore> consumer;
+  if (!refused) {
+    // Known before the answer: what is delivered may come first.
+    consumer = std::make_shared<ConsumerCore>(engine_, tag, request.no_ack);
+    consumers_.push_back(consumer);
+  }
+  std::vector<std::byte> frame;
+  const Failure failure = refused ? refused : frame_of(request, frame);
+  start({.frame = std::move(frame),
+         .method = &BasicConsume::method,
+         .done =
+             [self = shared_from_this(), consumer, done = std::move(done)](const Failure& why,
+                                                                           const Reply&) mutable {
+               if (why && consumer) self->end_consumer(consumer, why);
+               done(why, why ? nullptr : consumer);
+             }},
+        failure);
+}
+
+void ChannelCore::cancel(const std::shared_ptr<ConsumerCore>& consumer,
+                         Completion<const Failure&> done) {
+  BasicCancel request;
+  request.consumer_tag = std::string_view(consumer->tag_);
+  call(request, [self = shared_from_this(), consumer, done = std::move(done)](
+                    const Failure& why, const Reply&) mutable {
+    self->end_consumer(consumer, why ? why : closed());
+    done(why);
+  });
+}
+
+void ChannelCore::end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why) {
+  if (consumer->ended_) return;
+  consumer->ended_ = true;
+  consumer->why_ = why;
+  if (last_consumer_ == consumer.get()) last_consumer_ = nullptr;
+  engine_.list(*consumer);
+  std::erase(consumers_, consumer);
+}
+
+bool ChannelCore::ack(std::uint64_t tag, std::uint32_t epoch, bool multiple) {
+  if (epoch != epoch_ || state_ != State::open) return false;
+  if (!(multiple ? acks_.ack_up_to(tag) : acks_.ack(tag))) return false;
+  wake();
+  return true;
+}
+
+bool ChannelCore::nack(std::uint64_t tag, std::uint32_t epoch, bool requeue) {
+  if (epoch != epoch_ || state_ != State::open || !acks_.forget(tag)) return false;
+  (void)engine_.session().send(id_, BasicReject{tag, requeue});
+  return true;
+}
+
+// ----------------------------------------------------------------------------------------- time
+
+void ChannelCore::on_timer(Now now) {
+  if (now.mono < deadline_) return arm_timer();
+  deadline_ = kNever;
+  if (state_ == State::closing) {
+    // The number stays taken: what comes on it is not for anybody else.
+    for (auto& done : std::exchange(close_done_, {})) {
+      done(Failure(make_error_code(ClientErrc::timed_out),
+                   "no answer to channel.close within close_timeout"));
+    }
+    return;
+  }
+  if (!is_waiting_) return;
+  // Its answer may still come, and would be taken for that of another one.
+  ending_ = Failure(make_error_code(ClientErrc::timed_out),
+                    engine_.session().name() + ": no answer to " + current_.method->name +
+                        " within operation_timeout; the channel is closed");
+  is_waiting_ = false;
+  Done done = std::move(current_.done);
+  done(ending_, Reply());
+  for (Rpc& rpc : std::exchange(queue_, {})) rpc.done(ending_, Reply());
+  wants_close_ = true;
+  state_ = State::open;
+  pump(now);
+}
+
+void ChannelCore::arm_timer() {
+  if (deadline_ == kNever) return timer_.cancel();
+  if (timer_.when() != deadline_) timer_.set(deadline_);
+}
+
+}  // namespace tern::amqp

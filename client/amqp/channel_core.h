@@ -1,0 +1,241 @@
+// ChannelCore: one channel of a connection, as the engine sees it. Methods that are answered go one
+// at a time, in order; messages are published and confirmed, delivered and acknowledged meanwhile.
+//
+// A channel that the broker closes (ReplyErrc and its text) fails everything that waits on it, with
+// that same error, and leaves the connection as it is. When the connection ends, its channels do.
+//
+// What becomes of a published message (with confirms): no error: the broker has it. ReplyErrc::
+// no_route: nobody wanted it (mandatory). ClientErrc::refused: the broker did not take it.
+// maybe_written: the channel or the connection ended before the broker said so. not_written: the
+// same, but not a byte of it had been given to the network. Without confirms "no error" just means
+// that the network has taken it.
+//
+// Belongs to the engine's executor. Handlers run from Engine::run_completions().
+#ifndef TERN_CLIENT_AMQP_CHANNEL_CORE_H_
+#define TERN_CLIENT_AMQP_CHANNEL_CORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/amqp/acks.h"
+#include "client/amqp/confirms.h"
+#include "client/amqp/incoming.h"
+#include "client/amqp/ring.h"
+#include "client/amqp/session.h"
+#include "client/core/completion.h"
+#include "client/core/error.h"
+#include "client/core/timers.h"
+#include "protocol/amqp/methods/all.h"
+#include "protocol/amqp/properties.h"
+
+namespace tern::amqp {
+
+class Engine;
+
+struct ChannelConfig {
+  bool confirms = true;  // the broker confirms what is published
+  // Messages published and not yet confirmed, and their bodies' bytes: above it, queue_full.
+  std::size_t max_unconfirmed = 10'000;
+  std::size_t max_unconfirmed_bytes = 67'108'864;
+};
+
+// Where a message goes.
+struct Target {
+  Text exchange = "";  // the default exchange: to the queue that is named like the key
+  Text routing_key = "";
+  bool mandatory = false;  // comes back if it ends up in no queue
+};
+
+// A message that has come. Views, valid as long as `content` lives.
+struct Delivered {
+  Content content;
+  Text exchange;
+  Text routing_key;
+  std::uint64_t tag = 0;
+  std::uint32_t messages_left = 0;  // in the queue, if it was got and not consumed
+  std::uint32_t epoch = 0;          // of the channel: tags of another one mean nothing
+  bool redelivered = false;
+
+  wire::Bytes body() const { return content.body; }
+  BasicProperties properties() const;
+};
+
+// An answer to a method: the payload of its frame, or a message (basic.get-ok). Views end with the
+// call.
+struct Reply {
+  MethodId id;
+  wire::Bytes payload;
+  Content* content = nullptr;
+
+  template <class M>
+  M as() const {
+    M out;
+    (void)decode_method(payload, {}, out);  // has been decoded once, when it came
+    return out;
+  }
+};
+
+class ChannelCore;
+
+// One consumer of a channel: what has been delivered and not been taken yet.
+class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
+ public:
+  ConsumerCore(Engine& engine, std::string tag, bool no_ack)
+      : engine_(engine), tag_(std::move(tag)), no_ack_(no_ack) {}
+  ~ConsumerCore();
+
+  const std::string& tag() const { return tag_; }
+  bool no_ack() const { return no_ack_; }
+  // The next message; what has been delivered is given out even after the end. After that, the
+  // reason of the end: closed after cancel(), not_found if the broker has cancelled it, the
+  // channel's error. busy: somebody waits already.
+  void next(Completion<Failure, Delivered> done);
+  // Ends that waiting with `why`. False: nobody waits.
+  bool stop_waiting(const Failure& why);
+
+ private:
+  friend class ChannelCore;
+  friend class Engine;
+  bool is_due() const { return waiter_ && (!queue_.empty() || ended_); }
+  void run_due();
+
+  void push(Delivered delivered);
+
+  Engine& engine_;
+  const std::string tag_;
+  const bool no_ack_;
+  Ring<Delivered> queue_;
+  Completion<Failure, Delivered> waiter_;
+  bool ended_ = false;
+  bool listed_ = false;  // in the engine's list of consumers whose handler is to be run
+  Failure why_;
+};
+
+class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
+ public:
+  enum class State : std::uint8_t { waiting, opening, open, closing, closed };
+
+  ChannelCore(Engine& engine, ChannelConfig config);
+  ChannelCore(const ChannelCore&) = delete;
+  ChannelCore& operator=(const ChannelCore&) = delete;
+
+  State state() const { return state_; }
+  std::uint16_t id() const { return id_; }
+  std::uint32_t epoch() const { return epoch_; }
+  // Why it is closed.
+  const Failure& ending() const { return ending_; }
+
+  // Sends a method when its turn comes, and calls `done` inside the step in which it is answered
+  // or fails. With no_wait set in the message: `done` is called once it is written into the output.
+  // Error: of the channel; timed_out, which closes the channel; invalid_argument.
+  using Done = Completion<const Failure&, const Reply&>;
+  template <class Request>
+  void call(const Request& request, Done done) {
+    std::vector<std::byte> frame;
+    const Failure failure = frame_of(request, frame);
+    start({std::move(frame), &Request::method, expects_reply(request), std::move(done)}, failure);
+  }
+
+  // Publishes. The message is copied, but for a `body` that is held by `owner`. If this returns an
+  // error, nothing was published and `done` is not called: queue_full (a limit is reached), the
+  // channel's error, no_broker (not open yet), invalid_argument.
+  Failure publish(const Target& target, const BasicProperties& properties, wire::Bytes body,
+                  FrameRef owner, Completion<Failure> done);
+  std::size_t unconfirmed() const { return confirms_.size(); }
+
+  // Begins to consume; `done` gets the consumer when the broker has agreed. An empty tag in
+  // `request` gets a name. A tag that is in use on this channel is refused (invalid_argument), as
+  // the broker would end the connection for it.
+  using ConsumeDone = Completion<const Failure&, const std::shared_ptr<ConsumerCore>&>;
+  void consume(BasicConsume request, ConsumeDone done);
+  void cancel(const std::shared_ptr<ConsumerCore>& consumer, Completion<const Failure&> done);
+
+  // Acknowledges a delivery of this channel. Told to the broker in the next step. False: it was not
+  // open any more, of another epoch, or dealt with already; nothing is sent then.
+  bool ack(std::uint64_t tag, std::uint32_t epoch, bool multiple);
+  bool nack(std::uint64_t tag, std::uint32_t epoch, bool requeue);
+
+  void close(Completion<const Failure&> done);
+
+  // For the engine.
+  void begin(std::uint16_t id, Now now);
+  void on_method(wire::Bytes payload, Now now);
+  void on_content(Content content, Now now);
+  Incoming::Take takes_content() const;
+  void step(Now now);
+  void end(const Failure& why, Now now);
+
+ private:
+  friend struct ChannelMethods;
+
+  struct Rpc {
+    std::vector<std::byte> frame = {};  // with the channel still to be put in
+    const Method* method = nullptr;
+    bool has_reply = true;
+    Done done = {};
+  };
+  // A message without confirms, whose end is that it is written.
+  struct Unwritten {
+    Completion<Failure> done;
+    std::uint64_t begin = 0, end = 0;
+  };
+
+  template <class M>
+  Failure frame_of(const M& message, std::vector<std::byte>& frame) {
+    const char* field = "";
+    const auto size = encoded_size(message, &field);
+    if (!size) return Session::refuse(M::method, field, size.error());
+    frame.resize(*size + kFrameOverheadBytes);
+    wire::Writer writer(frame);
+    encode_frame(FrameType::method, 0, message, *size, writer);
+    return {};
+  }
+  void start(Rpc rpc, const Failure& failure);
+  void pump(Now now);
+  void finish_rpc(const Reply& reply);
+  void on_confirm(std::uint64_t tag, bool multiple, bool ack);
+  void on_return(const Content& content);
+  void on_delivery(Content content);
+  void on_got(Content content);
+  void on_server_cancel(std::string_view tag);
+  void on_server_close(const ChannelClose& close, Now now);
+  void on_close_ok(Now now);
+  Failure over() const;
+  Failure refusal(std::size_t body_bytes) const;
+  void refer_body(wire::Bytes body, FrameRef owner, std::uint32_t frame_max);
+  void end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why);
+  void complete_written();
+  void arm_timer();
+  void on_timer(Now now);
+  void wake();
+
+  Engine& engine_;
+  const ChannelConfig config_;
+  State state_ = State::waiting;
+  std::uint16_t id_ = 0;
+  std::uint32_t epoch_ = 0;
+  Failure ending_;
+  std::deque<Rpc> queue_;
+  Rpc current_;
+  bool is_waiting_ = false;  // for the answer to current_
+  Time deadline_ = kNever;   // of that answer, or of close-ok
+  bool wants_close_ = false;
+  bool has_selected_ = false;  // confirms are on
+  std::vector<Completion<const Failure&>> close_done_;
+  Confirms confirms_;
+  Ring<Unwritten> unwritten_;
+  Acks acks_;
+  std::vector<std::shared_ptr<ConsumerCore>> consumers_;
+  ConsumerCore* last_consumer_ = nullptr;  // of the last delivery: the next is likely its, too
+  std::uint64_t next_tag_ = 1;
+  Timer timer_;
+};
+
+}  // namespace tern::amqp
+
+#endif  // TERN_CLIENT_AMQP_CHANNEL_CORE_H_

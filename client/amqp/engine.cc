@@ -1,0 +1,232 @@
+#include "client/amqp/engine.h"
+
+#include <algorithm>
+
+namespace tern::amqp {
+namespace {
+
+constexpr std::size_t kPoolBytes = 4 * 1024 * 1024;
+
+}  // namespace
+
+Engine::Engine(Network& network, ConnectionConfig config)
+    : network_(network),
+      config_(std::move(config)),
+      now_(network.now()),
+      pool_(kPoolBytes),
+      session_(network, timers_, pool_, config_, *this) {}
+
+Engine::~Engine() = default;
+
+void Engine::step(Now now) {
+  now_ = now;
+  inlet_.run();
+  timers_.run(now);
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {
+    if (dirty_[i]) dirty_[i]->step(now);
+  }
+  dirty_.clear();
+}
+
+void Engine::run_completions() {
+  // A handler that throws ends this call: what is left needs another one.
+  struct WakeUnlessDone {
+    Network& network;
+    bool done = false;
+    ~WakeUnlessDone() {
+      if (!done) network.wake();
+    }
+  } guard{network_};
+  for (std::size_t left = completions_.size(); left > 0; --left) {
+    Completion<> handler = std::move(completions_.front());
+    completions_.pop_front();
+    handler();
+  }
+  // Those of a call that ended early come first. What handlers make of it waits for the next call.
+  if (running_at_ == running_.size()) {
+    running_.clear();
+    running_at_ = 0;
+    std::swap(running_, outcomes_);
+  }
+  while (running_at_ < running_.size()) {
+    Outcome outcome = std::move(running_[running_at_++]);
+    outcome.handler(std::move(outcome.failure));
+  }
+  while (!consumers_.empty()) {
+    const std::shared_ptr<ConsumerCore> consumer = std::move(consumers_.back());
+    consumers_.pop_back();
+    consumer->listed_ = false;
+    consumer->run_due();
+  }
+  guard.done = completions_.empty() && outcomes_.empty();
+}
+
+void Engine::discard_completions() {
+  const auto completions = std::exchange(completions_, {});
+  const auto outcomes = std::exchange(outcomes_, {});
+  const auto running = std::exchange(running_, {});
+  running_at_ = 0;
+  const auto consumers = std::exchange(consumers_, {});
+}
+
+void Engine::list(ConsumerCore& consumer) {
+  if (!consumer.is_due() || std::exchange(consumer.listed_, true)) return;
+  consumers_.push_back(consumer.shared_from_this());
+  wake();
+}
+
+void Engine::mark(ChannelCore& channel) {
+  if (std::find(dirty_.begin(), dirty_.end(), &channel) == dirty_.end()) dirty_.push_back(&channel);
+  wake();
+}
+
+void Engine::mark_when_written(ChannelCore& channel) {
+  if (std::find(unwritten_.begin(), unwritten_.end(), &channel) != unwritten_.end()) return;
+  unwritten_.push_back(&channel);
+}
+
+void Engine::on_session_written() {
+  for (ChannelCore* const channel : unwritten_) mark(*channel);
+  unwritten_.clear();
+}
+
+void Engine::count_delivered(std::ptrdiff_t bytes) {
+  delivered_bytes_ =
+      static_cast<std::size_t>(static_cast<std::ptrdiff_t>(delivered_bytes_) + bytes);
+  const bool paused = reading_paused_ ? delivered_bytes_ > config_.max_delivered_bytes / 2
+                                      : delivered_bytes_ > config_.max_delivered_bytes;
+  if (std::exchange(reading_paused_, paused) != paused) session_.pause_read(paused, now_);
+}
+
+// ---------------------------------------------------------------------------------- the connection
+
+void Engine::connect(Completion<Failure> done) {
+  if (closed_) return complete(std::move(done), Failure(make_error_code(ClientErrc::closed)));
+  if (connecting_ || !session_.is_closed()) {
+    return complete(std::move(done), Failure(make_error_code(ClientErrc::busy)));
+  }
+  connecting_ = true;
+  hosts_tried_ = 0;
+  connect_done_.push_back(std::move(done));
+  open_next_host(now_);
+}
+
+void Engine::open_next_host(Now now) {
+  ++hosts_tried_;
+  was_ready_ = false;
+  session_.open(with_port(config_.hosts[host_], config_),
+                config_.ask_credentials ? config_.ask_credentials() : config_.credentials, now);
+}
+
+void Engine::on_session_ready(Now now) {
+  now_ = now;
+  connecting_ = false;
+  was_ready_ = true;
+  for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), Failure());
+  for (const auto& channel : std::exchange(waiting_, {})) give_number(channel, now);
+}
+
+void Engine::on_session_ended(const Failure& why, Now now) {
+  now_ = now;
+  reading_paused_ = false;
+  for (const auto& channel : std::exchange(channels_, {})) {
+    if (channel) channel->end(why, now);
+  }
+  if (connecting_ && !closed_) {
+    host_ = (host_ + 1) % config_.hosts.size();
+    // A login that one host refuses, all of them refuse.
+    const bool refused = why.code == ReplyErrc::access_refused;
+    if (hosts_tried_ < config_.hosts.size() && !refused) return open_next_host(now);
+  }
+  connecting_ = false;
+  for (const auto& channel : std::exchange(waiting_, {})) channel->end(why, now);
+  for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), why);
+  for (auto& done : std::exchange(close_done_, {})) complete(std::move(done), Failure());
+  if (std::exchange(was_ready_, false) && !closed_ && lost_handler_) lost_handler_(why);
+}
+
+void Engine::close(Completion<Failure> done) {
+  closed_ = true;
+  if (session_.is_closed()) {
+    const Failure why(make_error_code(ClientErrc::closed));
+    for (const auto& channel : std::exchange(waiting_, {})) channel->end(why, now_);
+    return complete(std::move(done), Failure());
+  }
+  close_done_.push_back(std::move(done));
+  // What has been acknowledged and not been said yet.
+  for (const auto& channel : channels_) {
+    if (channel) channel->step(now_);
+  }
+  session_.close(now_);
+}
+
+void Engine::on_blocked(bool blocked, std::string_view reason, Now now) {
+  now_ = now;
+  if (blocked_handler_) blocked_handler_(blocked, reason);
+}
+
+// ------------------------------------------------------------------------------------ the channels
+
+std::shared_ptr<ChannelCore> Engine::open_channel(const ChannelConfig& config) {
+  auto channel = std::make_shared<ChannelCore>(*this, config);
+  if (closed_) {
+    channel->end(Failure(make_error_code(ClientErrc::closed)), now_);
+  } else if (session_.is_ready()) {
+    give_number(channel, now_);
+  } else {
+    waiting_.push_back(channel);
+  }
+  return channel;
+}
+
+void Engine::give_number(const std::shared_ptr<ChannelCore>& channel, Now now) {
+  const std::uint16_t max = session_.tuning().channel_max;
+  if (channels_.empty()) channels_.resize(1);
+  std::size_t id = 1;
+  while (id < channels_.size() && channels_[id]) ++id;
+  if (id > max) {
+    return channel->end(
+        Failure(make_error_code(ReplyErrc::not_allowed),
+                "all " + std::to_string(max) + " channels are in use (channel_max)"),
+        now);
+  }
+  if (id == channels_.size()) channels_.resize(id + 1);
+  channels_[id] = channel;
+  channel->begin(static_cast<std::uint16_t>(id), now);
+}
+
+void Engine::forget(ChannelCore& channel) {
+  std::replace(dirty_.begin(), dirty_.end(), &channel, static_cast<ChannelCore*>(nullptr));
+  std::erase(unwritten_, &channel);
+}
+
+void Engine::release(std::uint16_t id) {
+  if (id < channels_.size()) channels_[id] = nullptr;
+}
+
+ChannelCore* Engine::find(std::uint16_t id) {
+  return id < channels_.size() ? channels_[id].get() : nullptr;
+}
+
+void Engine::on_channel_method(std::uint16_t channel, wire::Bytes payload, Now now) {
+  now_ = now;
+  if (find(channel)) {
+    const std::shared_ptr<ChannelCore> held = channels_[channel];
+    return held->on_method(payload, now);
+  }
+  session_.violate(ReplyErrc::channel_error,
+                   "channel " + std::to_string(channel) + ": a method came, and it is not open",
+                   now);
+}
+
+void Engine::on_channel_content(std::uint16_t channel, Content content, Now now) {
+  now_ = now;
+  if (ChannelCore* const core = find(channel)) core->on_content(std::move(content), now);
+}
+
+Incoming::Take Engine::takes_content(std::uint16_t channel) {
+  const ChannelCore* const core = find(channel);
+  return core ? core->takes_content() : Incoming::Take::refuse;
+}
+
+}  // namespace tern::amqp
