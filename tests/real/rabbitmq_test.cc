@@ -1,0 +1,645 @@
+// The AMQP engine against a real RabbitMQ, over sockets.
+//
+// TERN_RABBITMQ names the broker ("127.0.0.1:5672"), TERN_RABBITMQ_CONTROL the command that
+// controls it ("/path/rabbitmq.sh"). Without TERN_RABBITMQ every test is skipped, loudly. By hand:
+//
+//   export TERN_RABBITMQ=$(tests/real/rabbitmq.sh start)
+//   export TERN_RABBITMQ_CONTROL="$PWD/tests/real/rabbitmq.sh"
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/amqp/engine.h"
+#include "client/amqp/uri.h"
+#include "client/net/asio_network.h"
+
+namespace tern::amqp {
+namespace {
+
+using std::chrono::seconds;
+using Clock = std::chrono::steady_clock;
+
+std::string environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value ? value : "";
+}
+
+// Runs a verb of rabbitmq.sh and returns what it prints.
+std::string control(const std::string& verb, const std::string& arguments = {}) {
+  const std::string broker = environment("TERN_RABBITMQ");
+  const std::string port = broker.substr(broker.rfind(':') + 1);
+  const std::string command = environment("TERN_RABBITMQ_CONTROL") + " " + verb + " --port " +
+                              port + (arguments.empty() ? "" : " -- " + arguments);
+  std::string out;
+  FILE* const pipe = ::popen(command.c_str(), "r");
+  if (!pipe) {
+    ADD_FAILURE() << command;
+    return out;
+  }
+  char buffer[4096];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof(buffer), pipe)) out.append(buffer, n);
+  EXPECT_EQ(::pclose(pipe), 0) << command;
+  return out;
+}
+
+std::string unique(const std::string& prefix) {
+  static const auto started = Clock::now().time_since_epoch().count();
+  static int count = 0;
+  return prefix + "." + std::to_string(started) + "." + std::to_string(++count);
+}
+
+struct Ending {
+  int endings = 0;
+  Failure failure;
+  auto note() {
+    return [this](const Failure& why) {
+      ++endings;
+      failure = why;
+    };
+  }
+};
+
+// A message as the test keeps it.
+struct Got {
+  std::string body;
+  std::string properties;
+  bool redelivered = false;
+  std::uint64_t tag = 0;
+};
+
+class Client {
+ public:
+  explicit Client(const std::function<void(ConnectionConfig&)>& change = [](auto&) {}) {
+    ConnectionConfig config;
+    EXPECT_FALSE(parse_uri("amqp://" + environment("TERN_RABBITMQ"), config));
+    change(config);
+    const Failure invalid = check(config);
+    EXPECT_FALSE(invalid) << invalid.message();
+    engine_ = std::make_unique<Engine>(network_, config);
+    network_.attach(*engine_);
+    engine_->on_lost([this](const Failure& why) { lost = why; });
+    engine_->on_blocked([this](bool blocked, std::string_view) { is_blocked = blocked; });
+  }
+  ~Client() {
+    Ending closed;
+    engine().close(closed.note());
+    EXPECT_TRUE(run_until([&] { return closed.endings != 0; }));
+    network_.shutdown();
+  }
+
+  Engine& engine() {
+    engine_->enter();
+    return *engine_;
+  }
+  bool run_until(const std::function<bool()>& done, seconds limit = seconds(30)) {
+    const auto end = Clock::now() + limit;
+    engine_->wake();
+    while (!done() && Clock::now() < end) {
+      context_.restart();
+      context_.run_one_for(std::chrono::milliseconds(50));
+    }
+    return done();
+  }
+  Failure connect() {
+    Ending ending;
+    engine().connect(ending.note());
+    EXPECT_TRUE(run_until([&] { return ending.endings != 0; }));
+    return ending.failure;
+  }
+  std::shared_ptr<ChannelCore> open(const ChannelConfig& config = {}) {
+    if (!engine().is_connected()) {
+      const Failure failure = connect();
+      EXPECT_FALSE(failure) << failure.message();
+    }
+    auto channel = engine().open_channel(config);
+    run_until([&] {
+      return channel->state() == ChannelCore::State::open ||
+             channel->state() == ChannelCore::State::closed;
+    });
+    return channel;
+  }
+  // Calls a method and waits for its end; `look` sees the answer.
+  template <class M>
+  Failure call(
+      ChannelCore& channel, const M& method,
+      const std::function<void(const Reply&)>& look = [](const Reply&) {}) {
+    Ending ending;
+    engine();
+    channel.call(method, [&](const Failure& why, const Reply& reply) {
+      if (!why) look(reply);
+      ending.note()(why);
+    });
+    EXPECT_TRUE(run_until([&] { return ending.endings != 0; }));
+    return ending.failure;
+  }
+  std::string declare(ChannelCore& channel, QueueDeclare request = {}) {
+    const std::string name = request.queue.empty() ? unique("q") : request.queue.str();
+    request.queue = std::string_view(name);
+    const Failure failure = call(channel, request);
+    EXPECT_FALSE(failure) << failure.message();
+    return name;
+  }
+  // Publishes and waits for what becomes of it.
+  Failure publish(ChannelCore& channel, const Target& target, std::string_view body,
+                  const BasicProperties& properties = {}) {
+    Ending ending;
+    engine();
+    const Failure refused =
+        channel.publish(target, properties, wire::Bytes(body), {}, ending.note());
+    if (refused) return refused;
+    EXPECT_TRUE(run_until([&] { return ending.endings != 0; }));
+    return ending.failure;
+  }
+  Failure send(ChannelCore& channel, const std::string& queue, std::string_view body) {
+    return publish(channel, {.routing_key = std::string_view(queue), .mandatory = true}, body);
+  }
+  std::shared_ptr<ConsumerCore> consume(ChannelCore& channel, const std::string& queue,
+                                        bool no_ack = false) {
+    std::shared_ptr<ConsumerCore> consumer;
+    Ending ending;
+    engine();
+    channel.consume({.queue = std::string_view(queue), .no_ack = no_ack},
+                    [&](const Failure& why, const std::shared_ptr<ConsumerCore>& given) {
+                      consumer = given;
+                      ending.note()(why);
+                    });
+    EXPECT_TRUE(run_until([&] { return ending.endings != 0; }));
+    EXPECT_FALSE(ending.failure) << ending.failure.message();
+    return consumer;
+  }
+  // The next message, or nothing if none comes within `limit` or at the end (then `why` has it).
+  std::optional<Got> next(ConsumerCore& consumer, Failure* why = nullptr,
+                          seconds limit = seconds(10)) {
+    std::optional<Got> got;
+    Ending ending;
+    engine();
+    consumer.next([&](const Failure& failure, const Delivered& delivered) {
+      if (!failure) {
+        got = {delivered.body().str(), print(delivered.properties()), delivered.redelivered,
+               delivered.tag};
+      }
+      ending.note()(failure);
+    });
+    if (!run_until([&] { return ending.endings != 0; }, limit)) {
+      consumer.stop_waiting(ClientErrc::timed_out);
+      run_until([&] { return ending.endings != 0; });
+    }
+    if (why) *why = ending.failure;
+    return got;
+  }
+  std::optional<std::string> get(ChannelCore& channel, const std::string& queue) {
+    std::optional<std::string> body;
+    EXPECT_FALSE(call(channel, BasicGet{std::string_view(queue), true}, [&](const Reply& reply) {
+      if (reply.content) body = reply.content->body.str();
+    }));
+    return body;
+  }
+
+  Failure lost;
+  bool is_blocked = false;
+
+ private:
+  asio::io_context context_{1};
+  net::AsioNetwork network_{net::Executor(context_)};
+  std::unique_ptr<Engine> engine_;
+};
+
+class RealRabbitmq : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (environment("TERN_RABBITMQ").empty()) GTEST_SKIP() << "TERN_RABBITMQ is not set";
+  }
+};
+
+bool says(const Failure& failure, std::string_view words) {
+  return failure.message().find(words) != std::string::npos;
+}
+
+// ---------------------------------------------------------------------------------- the connection
+
+TEST_F(RealRabbitmq, Connects) {
+  Client client([](ConnectionConfig& config) { config.connection_name = "the name of it"; });
+  ASSERT_FALSE(client.connect());
+  EXPECT_EQ(client.engine().session().server().product, "RabbitMQ");
+  EXPECT_TRUE(client.engine().session().server().publisher_confirms);
+  EXPECT_EQ(client.engine().session().tuning().heartbeat, seconds(60));
+  EXPECT_NE(control("ctl", "list_connections client_properties").find("the name of it"),
+            std::string::npos);
+}
+
+TEST_F(RealRabbitmq, WrongPassword) {
+  for (const Mechanism mechanism : {Mechanism::plain, Mechanism::amqplain}) {
+    Client client([&](ConnectionConfig& config) {
+      config.credentials.password = "hunter2";
+      config.mechanism = mechanism;
+    });
+    const Failure why = client.connect();
+    EXPECT_EQ(why.code, ReplyErrc::access_refused) << why.message();
+    EXPECT_FALSE(says(why, "hunter2"));
+  }
+  Client amqplain([](ConnectionConfig& config) { config.mechanism = Mechanism::amqplain; });
+  EXPECT_FALSE(amqplain.connect());
+}
+
+TEST_F(RealRabbitmq, WrongVirtualHost) {
+  Client client([](ConnectionConfig& config) { config.virtual_host = "nowhere"; });
+  const Failure why = client.connect();
+  EXPECT_EQ(why.code, ReplyErrc::not_allowed) << why.message();
+  EXPECT_TRUE(says(why, "nowhere"));
+}
+
+TEST_F(RealRabbitmq, ChannelsAreLimitedAndUsedAgain) {
+  Client client([](ConnectionConfig& config) { config.channel_max = 2; });
+  const auto one = client.open();
+  const auto two = client.open();
+  EXPECT_EQ(client.open()->ending().code, ReplyErrc::not_allowed);
+  Ending closed;
+  client.engine();
+  one->close(closed.note());
+  EXPECT_TRUE(client.run_until([&] { return closed.endings != 0; }));
+  EXPECT_FALSE(closed.failure);
+  EXPECT_EQ(client.open()->id(), 1);
+}
+
+TEST_F(RealRabbitmq, ClosedByTheOperator) {
+  Client client;
+  const auto channel = client.open();
+  control("ctl", "close_all_connections maintenance");
+  EXPECT_TRUE(client.run_until([&] { return static_cast<bool>(client.lost); }));
+  EXPECT_EQ(client.lost.code, ReplyErrc::connection_forced) << client.lost.message();
+  EXPECT_TRUE(says(client.lost, "maintenance"));
+  EXPECT_EQ(channel->ending().code, ReplyErrc::connection_forced);
+  EXPECT_FALSE(client.connect());
+}
+
+TEST_F(RealRabbitmq, HeartbeatsKeepAnIdleConnection) {
+  Client client([](ConnectionConfig& config) { config.heartbeat = seconds(1); });
+  ASSERT_FALSE(client.connect());
+  client.run_until([] { return false; }, seconds(6));
+  EXPECT_TRUE(client.engine().is_connected()) << client.lost.message();
+}
+
+TEST_F(RealRabbitmq, AFrozenBrokerIsNoticed) {
+  Client client([](ConnectionConfig& config) { config.heartbeat = seconds(2); });
+  ASSERT_FALSE(client.connect());
+  control("freeze");
+  const auto before = Clock::now();
+  EXPECT_TRUE(client.run_until([&] { return static_cast<bool>(client.lost); }, seconds(20)));
+  const auto took = Clock::now() - before;
+  control("thaw");
+  EXPECT_EQ(client.lost.code, ClientErrc::timed_out) << client.lost.message();
+  EXPECT_LE(took, seconds(7));
+}
+
+TEST_F(RealRabbitmq, BlockedAndUnblocked) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  control("ctl", "set_vm_memory_high_watermark 0.0000001");
+  Ending ending;
+  client.engine();
+  EXPECT_FALSE(channel->publish({.routing_key = std::string_view(queue)}, {},
+                                wire::Bytes(std::string_view("x")), {}, ending.note()));
+  EXPECT_TRUE(client.run_until([&] { return client.is_blocked; }));
+  EXPECT_EQ(ending.endings, 0);
+  control("ctl", "set_vm_memory_high_watermark 0.6");
+  EXPECT_TRUE(client.run_until([&] { return !client.is_blocked && ending.endings != 0; }));
+  EXPECT_FALSE(ending.failure);
+}
+
+// ------------------------------------------------------------------------------------ declaring
+
+TEST_F(RealRabbitmq, WhatTheBrokerRefuses) {
+  Client client;
+  Client other;
+  const std::string durable = client.declare(*client.open(), {.durable = true});
+  const auto owner = other.open();
+  const std::string exclusive = other.declare(*owner, {.exclusive = true});
+  const std::string missing = unique("missing");
+  const auto refused = [&](const QueueDeclare& request) {
+    return client.call(*client.open(), request).code;
+  };
+  EXPECT_EQ(refused({.queue = std::string_view(missing), .passive = true}), ReplyErrc::not_found);
+  EXPECT_EQ(refused({.queue = std::string_view(durable)}), ReplyErrc::precondition_failed);
+  EXPECT_EQ(refused({.queue = std::string_view(exclusive)}), ReplyErrc::resource_locked);
+  EXPECT_EQ(refused({.queue = "amq.mine"}), ReplyErrc::access_refused);
+  EXPECT_TRUE(client.engine().is_connected());
+  EXPECT_FALSE(client.call(*client.open(), QueueDelete{.queue = std::string_view(durable)}));
+}
+
+TEST_F(RealRabbitmq, ExchangesBoundToExchanges) {
+  Client client;
+  const auto channel = client.open();
+  const std::string source = unique("source"), destination = unique("destination");
+  for (const std::string& each : {source, destination}) {
+    EXPECT_FALSE(client.call(
+        *channel,
+        ExchangeDeclare{.exchange = std::string_view(each), .type = "topic", .auto_delete = true}));
+  }
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  EXPECT_FALSE(client.call(*channel, ExchangeBind{.destination = std::string_view(destination),
+                                                  .source = std::string_view(source),
+                                                  .routing_key = "a.#"}));
+  EXPECT_FALSE(client.call(*channel, QueueBind{.queue = std::string_view(queue),
+                                               .exchange = std::string_view(destination),
+                                               .routing_key = "*.b"}));
+  const auto send = [&](Text key) {
+    return client
+        .publish(*channel,
+                 {.exchange = std::string_view(source), .routing_key = key, .mandatory = true}, "x")
+        .code;
+  };
+  EXPECT_FALSE(send("a.b"));
+  EXPECT_EQ(send("a.c"), ReplyErrc::no_route);
+  EXPECT_EQ(send("b.b"), ReplyErrc::no_route);
+  EXPECT_FALSE(client.call(*channel, ExchangeUnbind{.destination = std::string_view(destination),
+                                                    .source = std::string_view(source),
+                                                    .routing_key = "a.#"}));
+  EXPECT_EQ(client.get(*channel, queue), "x");
+}
+
+TEST_F(RealRabbitmq, PurgeAndDeleteCount) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {});
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(client.send(*channel, queue, "x"));
+  std::uint32_t count = 0;
+  EXPECT_FALSE(client.call(*channel, QueuePurge{.queue = std::string_view(queue)},
+                           [&](const Reply& r) { count = r.as<QueuePurgeOk>().message_count; }));
+  EXPECT_EQ(count, 3U);
+  EXPECT_FALSE(client.send(*channel, queue, "x"));
+  EXPECT_FALSE(client.call(*channel, QueueDelete{.queue = std::string_view(queue)},
+                           [&](const Reply& r) { count = r.as<QueueDeleteOk>().message_count; }));
+  EXPECT_EQ(count, 1U);
+}
+
+// ------------------------------------------------------------------------------------ publishing
+
+TEST_F(RealRabbitmq, BodiesOfEverySize) {
+  for (const std::uint32_t frame_max : {4096U, 131'072U}) {
+    Client client([&](ConnectionConfig& config) { config.frame_max = frame_max; });
+    const auto channel = client.open();
+    const std::string queue = client.declare(*channel, {.exclusive = true});
+    const auto consumer = client.consume(*channel, queue, true);
+    for (const std::size_t size :
+         {0U, 1U, 4087U, 4088U, 4089U, 131'064U, 131'065U, 1'000'000U, 10'000'000U}) {
+      std::string body(size, 'x');
+      for (std::size_t i = 0; i < size; i += 101) body[i] = static_cast<char>(i);
+      ASSERT_FALSE(client.send(*channel, queue, body)) << size;
+      const auto got = client.next(*consumer);
+      ASSERT_TRUE(got.has_value()) << size;
+      ASSERT_TRUE(got->body == body) << size;
+    }
+  }
+}
+
+TEST_F(RealRabbitmq, PropertiesAndTablesComeBackAsTheyWere) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  TableBuilder inner;
+  inner.add("text", "x").add("nothing", wire::null);
+  ArrayBuilder list;
+  list.add(true).add(std::int8_t{-3}).add(*inner.table());
+  TableBuilder headers;
+  headers.add("bool", true).add("i8", std::int8_t{-1}).add("i16", std::int16_t{-2});
+  headers.add("i32", -3).add("i64", std::int64_t{-4}).add("f32", 1.5F).add("f64", 2.5);
+  headers.add("decimal", Decimal{2, 314}).add("text", "text").add("time", Timestamp{1'700'000'000});
+  headers.add("bytes", wire::Bytes("\x01\x02")).add("table", *inner.table());
+  headers.add("array", *list.array()).add("null", wire::null).add("u8", std::uint8_t{200});
+  headers.add("u16", std::uint16_t{60'000}).add("u32", std::uint32_t{4'000'000'000});
+  BasicProperties sent;
+  sent.content_type = "text/plain";
+  sent.content_encoding = "utf-8";
+  sent.headers = *headers.table();
+  sent.delivery_mode = kPersistent;
+  sent.priority = 3;
+  sent.correlation_id = "correlation";
+  sent.reply_to = "reply";
+  sent.expiration = "60000";
+  sent.message_id = "id";
+  sent.timestamp = Timestamp{1'700'000'001};
+  sent.type = "type";
+  sent.user_id = "guest";
+  sent.app_id = "app";
+  sent.cluster_id = "cluster";
+  ASSERT_FALSE(client.publish(*channel, {.routing_key = std::string_view(queue)}, "body", sent));
+  const auto consumer = client.consume(*channel, queue, true);
+  const auto got = client.next(*consumer);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->properties, print(sent));
+}
+
+TEST_F(RealRabbitmq, ManyConfirmsWithReturnsBetween) {
+  Client client;
+  const auto channel = client.open({.max_unconfirmed = 20'000});
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  constexpr int kMessages = 10'000;
+  std::map<int, int> endings;
+  int lost = 0, wrong = 0;
+  client.engine();
+  for (int i = 0; i < kMessages; ++i) {
+    const bool nowhere = i % 10 == 3;
+    const std::string key = nowhere ? "nowhere" : queue;
+    ASSERT_FALSE(channel->publish({.routing_key = std::string_view(key), .mandatory = true}, {},
+                                  wire::Bytes(std::to_string(i)), {},
+                                  [&, i, nowhere](const Failure& why) {
+                                    ++endings[i];
+                                    const bool back = why.code == ReplyErrc::no_route;
+                                    lost += back ? 1 : 0;
+                                    wrong += back != nowhere || (why && !back) ? 1 : 0;
+                                  }));
+  }
+  EXPECT_TRUE(client.run_until([&] { return endings.size() == kMessages; }));
+  client.run_until([] { return false; }, seconds(1));
+  EXPECT_EQ(lost, kMessages / 10);
+  EXPECT_EQ(wrong, 0);
+  for (const auto& [i, count] : endings) ASSERT_EQ(count, 1) << i;
+  EXPECT_EQ(channel->unconfirmed(), 0U);
+}
+
+TEST_F(RealRabbitmq, AFullQueueSaysNo) {
+  Client client;
+  const auto channel = client.open();
+  TableBuilder arguments;
+  arguments.add("x-max-length", 1).add("x-overflow", "reject-publish");
+  const std::string queue =
+      client.declare(*channel, {.exclusive = true, .arguments = *arguments.table()});
+  EXPECT_FALSE(client.send(*channel, queue, "first"));
+  EXPECT_EQ(client.send(*channel, queue, "second").code, ClientErrc::refused);
+}
+
+TEST_F(RealRabbitmq, AMissingExchangeEndsTheChannelOnly) {
+  Client client;
+  const auto channel = client.open();
+  const auto other = client.open();
+  const Failure why = client.publish(*channel, {.exchange = "not there"}, "x");
+  EXPECT_EQ(why.code, ClientErrc::maybe_written);
+  EXPECT_TRUE(says(why, "not there")) << why.message();
+  EXPECT_EQ(channel->ending().code, ReplyErrc::not_found);
+  const std::string queue = client.declare(*other, {.exclusive = true});
+  EXPECT_FALSE(client.send(*other, queue, "x"));
+}
+
+TEST_F(RealRabbitmq, Transactions) {
+  Client client;
+  const auto channel = client.open({.confirms = false});
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  EXPECT_FALSE(client.call(*channel, TxSelect()));
+  EXPECT_FALSE(client.publish(*channel, {.routing_key = std::string_view(queue)}, "kept"));
+  EXPECT_FALSE(client.call(*channel, TxCommit()));
+  EXPECT_FALSE(client.publish(*channel, {.routing_key = std::string_view(queue)}, "undone"));
+  EXPECT_FALSE(client.call(*channel, TxRollback()));
+  EXPECT_EQ(client.get(*channel, queue), "kept");
+  EXPECT_EQ(client.get(*channel, queue), std::nullopt);
+  EXPECT_EQ(client.call(*client.open(), TxSelect()).code, ReplyErrc::precondition_failed);
+}
+
+// ------------------------------------------------------------------------------------- consuming
+
+TEST_F(RealRabbitmq, PrefetchAndAcks) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  for (int i = 0; i < 20; ++i) ASSERT_FALSE(client.send(*channel, queue, std::to_string(i)));
+  EXPECT_FALSE(client.call(*channel, BasicQos{0, 5, false}));
+  const auto consumer = client.consume(*channel, queue);
+  std::vector<std::uint64_t> tags;
+  for (int i = 0; i < 5; ++i) {
+    const auto got = client.next(*consumer);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->body, std::to_string(i));
+    tags.push_back(got->tag);
+  }
+  EXPECT_FALSE(client.next(*consumer, nullptr, seconds(1)).has_value());
+  client.engine();
+  for (const std::uint64_t tag : tags) EXPECT_TRUE(channel->ack(tag, channel->epoch(), false));
+  for (int i = 5; i < 10; ++i) {
+    const auto got = client.next(*consumer);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->body, std::to_string(i));
+    tags.push_back(got->tag);
+  }
+  // Out of order, one put back, one given up.
+  client.engine();
+  EXPECT_TRUE(channel->ack(tags[7], channel->epoch(), false));
+  EXPECT_TRUE(channel->nack(tags[5], channel->epoch(), true));
+  EXPECT_TRUE(channel->nack(tags[6], channel->epoch(), false));
+  std::map<std::string, bool> redelivered;
+  for (int i = 0; i < 3; ++i) {
+    const auto got = client.next(*consumer);
+    ASSERT_TRUE(got.has_value());
+    redelivered[got->body] = got->redelivered;
+    tags.push_back(got->tag);
+  }
+  EXPECT_EQ(redelivered, (std::map<std::string, bool>{{"5", true}, {"10", false}, {"11", false}}));
+  client.engine();
+  EXPECT_TRUE(channel->ack(tags.back(), channel->epoch(), true));
+  for (int i = 12; i < 17; ++i) {
+    const auto got = client.next(*consumer);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->body, std::to_string(i));
+  }
+  EXPECT_EQ(channel->state(), ChannelCore::State::open);
+  EXPECT_NE(control("ctl", "list_queues name messages_unacknowledged").find(queue + "\t5"),
+            std::string::npos);
+}
+
+TEST_F(RealRabbitmq, CancelledByEitherSide) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {});
+  const auto ours = client.consume(*channel, queue);
+  const auto theirs = client.consume(*channel, queue);
+  Ending cancelled;
+  client.engine();
+  channel->cancel(ours, cancelled.note());
+  EXPECT_TRUE(client.run_until([&] { return cancelled.endings != 0; }));
+  EXPECT_FALSE(cancelled.failure);
+  Failure why;
+  EXPECT_FALSE(client.next(*ours, &why).has_value());
+  EXPECT_EQ(why.code, ClientErrc::closed);
+  control("ctl", "delete_queue " + queue);
+  EXPECT_FALSE(client.next(*theirs, &why).has_value());
+  EXPECT_EQ(why.code, ReplyErrc::not_found) << why.message();
+  EXPECT_EQ(channel->state(), ChannelCore::State::open);
+}
+
+TEST_F(RealRabbitmq, DirectReplies) {
+  Client client;
+  Client server;
+  const auto asking = client.open();
+  const auto replies = client.consume(*asking, "amq.rabbitmq.reply-to", true);
+  const auto serving = server.open();
+  const std::string queue = server.declare(*serving, {.exclusive = true});
+  const auto requests = server.consume(*serving, queue, true);
+  BasicProperties properties;
+  properties.reply_to = "amq.rabbitmq.reply-to";
+  properties.correlation_id = "7";
+  ASSERT_FALSE(
+      client.publish(*asking, {.routing_key = std::string_view(queue)}, "question", properties));
+  std::string reply_to;
+  Ending asked;
+  server.engine();
+  requests->next([&](const Failure& failure, const Delivered& delivered) {
+    reply_to = delivered.properties().reply_to.str();
+    asked.note()(failure);
+  });
+  EXPECT_TRUE(server.run_until([&] { return asked.endings != 0; }));
+  properties.reply_to = wire::null;
+  ASSERT_FALSE(
+      server.publish(*serving, {.routing_key = std::string_view(reply_to)}, "answer", properties));
+  const auto got = client.next(*replies);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->body, "answer");
+  EXPECT_EQ(got->properties, "{correlation_id: \"7\"}");
+}
+
+TEST_F(RealRabbitmq, ManyMessagesThereAndBack) {
+  Client client;
+  const auto channel = client.open();
+  const auto consuming = client.open({.confirms = false});
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  EXPECT_FALSE(client.call(*consuming, BasicQos{0, 300, false}));
+  const auto consumer = client.consume(*consuming, queue);
+  constexpr int kMessages = 50'000;
+  int published = 0, confirmed = 0, seen = 0, wrong = 0;
+  std::function<void()> take = [&] {
+    consumer->next([&](const Failure& failure, const Delivered& delivered) {
+      if (failure) return;
+      wrong += delivered.body() != wire::Bytes(std::to_string(seen)) ? 1 : 0;
+      ++seen;
+      consuming->ack(delivered.tag, delivered.epoch, false);
+      take();
+    });
+  };
+  client.engine();
+  take();
+  EXPECT_TRUE(client.run_until(
+      [&] {
+        for (; published < kMessages; ++published) {
+          client.engine();
+          if (channel->publish({.routing_key = std::string_view(queue)}, {},
+                               wire::Bytes(std::to_string(published)), {},
+                               [&](const Failure& why) { confirmed += why ? 0 : 1; })) {
+            break;
+          }
+        }
+        return confirmed == kMessages && seen == kMessages;
+      },
+      seconds(60)))
+      << confirmed << " confirmed, " << seen << " seen";
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace tern::amqp
