@@ -601,7 +601,7 @@ TEST_F(ConsumerTest, OneAckForManyInAStep) {
   for (int i = 0; i < 10; ++i) next(*consumer);
   const std::uint32_t epoch = channel->epoch();
   rig.engine();
-  for (const std::uint64_t tag : {3, 1, 2, 5}) EXPECT_TRUE(channel->ack(tag, epoch, false));
+  for (const std::uint64_t tag : {3U, 1U, 2U, 5U}) EXPECT_TRUE(channel->ack(tag, epoch, false));
   rig.run_for(seconds(1));
   using Acks = std::vector<std::string>;
   EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 3, multiple: true}",

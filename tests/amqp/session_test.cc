@@ -42,7 +42,6 @@ TEST_F(SessionTest, LogsInAndSaysWhoItIs) {
   rig.config.connection_name = "my app";
   rig.config.virtual_host = "v/1";
   rig.config.credentials = {"me", "secret"};
-  wire::Bytes response;
   std::string text;
   rig.peer.on_method = [&](ScriptPeer::Session&, std::uint16_t, MethodId id, wire::Bytes payload) {
     ConnectionStartOk ok;
