@@ -32,11 +32,6 @@ Failure lost(const Failure& why, bool maybe) {
                  why.message());
 }
 
-std::size_t size_of(const Delivered& delivered) {
-  const Content& content = delivered.content;
-  return content.method.size() + content.header.size() + content.body.size();
-}
-
 Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
 
 }  // namespace
@@ -49,28 +44,39 @@ BasicProperties Delivered::properties() const {
 
 // ------------------------------------------------------------------------------------- consumers
 
+ConsumerCore::ConsumerCore(Engine& engine, std::string tag, bool no_ack)
+    : engine_(&engine), tag_(std::move(tag)), no_ack_(no_ack) {
+  engine.add(*this);
+}
+
 ConsumerCore::~ConsumerCore() {
-  for (; !queue_.empty(); queue_.pop_front()) {
-    engine_.count_delivered(-static_cast<std::ptrdiff_t>(size_of(queue_.front())));
-  }
+  if (!engine_) return;
+  for (; !queue_.empty(); queue_.pop_front()) count(queue_.front(), -1);
+  engine_->remove(*this);
+}
+
+void ConsumerCore::count(const Delivered& delivered, int times) {
+  const Content& content = delivered.content;
+  const std::size_t bytes = content.method.size() + content.header.size() + content.body.size();
+  engine_->count_delivered(times * static_cast<std::ptrdiff_t>(bytes));
 }
 
 void ConsumerCore::next(Completion<Failure, Delivered> done) {
-  if (waiter_) return engine_.complete(std::move(done), ClientErrc::busy, Delivered());
+  if (waiter_) return engine_->complete(std::move(done), ClientErrc::busy, Delivered());
   waiter_ = std::move(done);
-  engine_.list(*this);
+  engine_->list(*this);
 }
 
 bool ConsumerCore::stop_waiting(const Failure& why) {
   if (!waiter_) return false;
-  engine_.complete(std::exchange(waiter_, {}), why, Delivered());
+  engine_->complete(std::exchange(waiter_, {}), why, Delivered());
   return true;
 }
 
 void ConsumerCore::push(Delivered delivered) {
-  engine_.count_delivered(static_cast<std::ptrdiff_t>(size_of(delivered)));
+  count(delivered, 1);
   queue_.push_back(std::move(delivered));
-  if (waiter_) engine_.list(*this);
+  if (waiter_) engine_->list(*this);
 }
 
 void ConsumerCore::run_due() {
@@ -79,7 +85,7 @@ void ConsumerCore::run_due() {
     if (queue_.empty()) return waiter(why_, Delivered());
     Delivered delivered = std::move(queue_.front());
     queue_.pop_front();
-    engine_.count_delivered(-static_cast<std::ptrdiff_t>(size_of(delivered)));
+    count(delivered, -1);
     waiter(Failure(), std::move(delivered));
   }
 }
@@ -212,6 +218,21 @@ void ChannelCore::end(const Failure& why, Now) {
   for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
   for (auto& done : std::exchange(close_done_, {})) done(Failure());
   if (had_number) engine_.forget(*this);
+}
+
+void ChannelCore::discard() {
+  state_ = State::closed;
+  timer_.cancel();
+  is_waiting_ = false;
+  // Taken out first: destroying a handler may destroy what holds this channel.
+  const auto keep = shared_from_this();
+  const auto queue = std::exchange(queue_, {});
+  const Rpc current = std::exchange(current_, {});
+  const auto close_done = std::exchange(close_done_, {});
+  const auto consumers = std::exchange(consumers_, {});
+  last_consumer_ = nullptr;
+  confirms_.fail_all([](Unconfirmed& message) { const auto done = std::move(message.done); });
+  unwritten_.clear();
 }
 
 // -------------------------------------------------------------------------------- what comes in

@@ -85,8 +85,7 @@ class ChannelCore;
 // One consumer of a channel: what has been delivered and not been taken yet.
 class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
  public:
-  ConsumerCore(Engine& engine, std::string tag, bool no_ack)
-      : engine_(engine), tag_(std::move(tag)), no_ack_(no_ack) {}
+  ConsumerCore(Engine& engine, std::string tag, bool no_ack);
   ~ConsumerCore();
 
   const std::string& tag() const { return tag_; }
@@ -105,8 +104,9 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   void run_due();
 
   void push(Delivered delivered);
+  void count(const Delivered& delivered, int times);
 
-  Engine& engine_;
+  Engine* engine_;  // null when that is gone
   const std::string tag_;
   const bool no_ack_;
   Ring<Delivered> queue_;
@@ -169,6 +169,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Incoming::Take takes_content() const;
   void step(Now now);
   void end(const Failure& why, Now now);
+  // Destroys all handlers uncalled.
+  void discard();
 
  private:
   friend struct ChannelMethods;

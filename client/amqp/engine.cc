@@ -16,7 +16,11 @@ Engine::Engine(Network& network, ConnectionConfig config)
       pool_(kPoolBytes),
       session_(network, timers_, pool_, config_, *this) {}
 
-Engine::~Engine() = default;
+// Channels and consumers may be held longer, by their own handlers among others.
+Engine::~Engine() {
+  discard_completions();
+  for (ConsumerCore* const consumer : all_consumers_) consumer->engine_ = nullptr;
+}
 
 void Engine::step(Now now) {
   now_ = now;
@@ -67,6 +71,18 @@ void Engine::discard_completions() {
   const auto running = std::exchange(running_, {});
   running_at_ = 0;
   const auto consumers = std::exchange(consumers_, {});
+  const auto connect_done = std::exchange(connect_done_, {});
+  const auto close_done = std::exchange(close_done_, {});
+  const auto channels = std::exchange(channels_, {});
+  const auto waiting = std::exchange(waiting_, {});
+  for (const auto* all : {&channels, &waiting}) {
+    for (const auto& channel : *all) {
+      if (channel) channel->discard();
+    }
+  }
+  for (ConsumerCore* const consumer : all_consumers_) {
+    const auto waiter = std::exchange(consumer->waiter_, {});
+  }
 }
 
 void Engine::list(ConsumerCore& consumer) {

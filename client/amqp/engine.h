@@ -45,7 +45,8 @@ class Engine final : public Machine, private Session::Owner {
   Time next_deadline() const override { return timers_.next(); }
   void run_completions() override;
 
-  // After close(), when nobody can be told any more: destroys all handlers uncalled.
+  // When nobody can be told any more: destroys all handlers uncalled. The engine is at its end
+  // then.
   void discard_completions();
 
   // From any thread: runs `call` in the next step.
@@ -94,6 +95,9 @@ class Engine final : public Machine, private Session::Owner {
     outcomes_.push_back({std::move(handler), std::move(outcome)});
     wake();
   }
+  // All consumers there are, so that those that outlive the engine learn of its end.
+  void add(ConsumerCore& consumer) { all_consumers_.push_back(&consumer); }
+  void remove(ConsumerCore& consumer) { std::erase(all_consumers_, &consumer); }
   // A consumer has something to tell, or so it may be.
   void list(ConsumerCore& consumer);
   // ChannelCore::step() is to be called in this step or the next.
@@ -148,6 +152,7 @@ class Engine final : public Machine, private Session::Owner {
   std::vector<Outcome> running_;  // their handlers are being called, from running_at_ on
   std::size_t running_at_ = 0;
   std::vector<std::shared_ptr<ConsumerCore>> consumers_;  // listed
+  std::vector<ConsumerCore*> all_consumers_;
   std::size_t delivered_bytes_ = 0;
   bool reading_paused_ = false;
   BlockedHandler blocked_handler_;
