@@ -1,0 +1,449 @@
+#include "tests/broker/amqp_channel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "protocol/amqp/properties.h"
+#include "tests/broker/amqp_session.h"
+
+namespace tern::broker {
+
+using amqp::ReplyErrc;
+
+namespace {
+
+std::string quoted(std::string_view name) { return "'" + std::string(name) + "' in vhost '/'"; }
+
+std::string encoded(const amqp::Table& table) { return {table.run().data, table.run().size}; }
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------- consumers
+
+bool AmqpChannel::Consumer::can_take() const {
+  if (dead || channel_.closing_ || !channel_.session_.has_room()) return false;
+  return no_ack || prefetch_ == 0 || unacked < prefetch_;
+}
+
+void AmqpChannel::Consumer::take(AmqpEntry entry) {
+  const std::uint64_t delivery_tag = ++channel_.last_tag_;
+  const AmqpMessageRef message = entry.message;
+  channel_.session_.send(channel_.id_,
+                         amqp::BasicDeliver{std::string_view(tag), delivery_tag, entry.redelivered,
+                                            std::string_view(message->exchange),
+                                            std::string_view(message->routing_key)});
+  channel_.session_.send_content(channel_.id_, *message);
+  if (no_ack) return;
+  ++unacked;
+  if (AmqpQueue* const from = channel_.session_.store().queue(queue)) ++from->unacked;
+  channel_.unacked_[delivery_tag] = {queue, std::move(entry),
+                                     channel_.consumers_.find(tag)->second};
+}
+
+void AmqpChannel::Consumer::cancelled() {
+  if (std::exchange(dead, true)) return;
+  const auto held = channel_.consumers_.extract(tag);
+  channel_.session_.send(channel_.id_, amqp::BasicCancel{std::string_view(tag), true});
+}
+
+AmqpChannel::~AmqpChannel() { release(); }
+
+// Nobody consumes here any more, and what is not acknowledged goes back.
+void AmqpChannel::release() {
+  closing_ = true;
+  for (auto& [tag, consumer] : std::exchange(consumers_, {})) {
+    consumer->dead = true;
+    session_.store().remove_receiver(consumer->queue, *consumer);
+  }
+  for (auto& [tag, unacked] : std::exchange(unacked_, {})) give_back(std::move(unacked), true);
+  session_.store().deliver_all();
+}
+
+void AmqpChannel::give_back(Unacked unacked, bool requeue) {
+  if (unacked.consumer) --unacked.consumer->unacked;
+  AmqpQueue* const queue = session_.store().queue(unacked.queue);
+  if (!queue) return;
+  if (queue->unacked > 0) --queue->unacked;
+  if (requeue) session_.store().requeue(unacked.queue, std::move(unacked.entry));
+}
+
+// --------------------------------------------------------------------------------------- methods
+
+void AmqpChannel::close(ReplyErrc code, const std::string& text, const amqp::Method& method) {
+  if (closing_) return;
+  release();
+  const std::string words = std::string(amqp::reply_name(code)) + " - " + text;
+  session_.send(id_, amqp::ChannelClose{static_cast<std::uint16_t>(code),
+                                        std::string_view(words).substr(0, 255), method.id.class_id,
+                                        method.id.method_id});
+}
+
+struct AmqpChannelMethods {
+  AmqpChannel& c;
+  AmqpSession& s;
+  AmqpStore& store = s.store();
+
+  template <class M>
+  void reply(const M& message) {
+    s.send(c.id_, message);
+  }
+  template <class M>
+  void refuse(ReplyErrc code, const std::string& text) {
+    c.close(code, text, M::method);
+  }
+
+  void operator()(const amqp::ChannelClose&) {
+    reply(amqp::ChannelCloseOk());
+    s.remove(c.id_);
+  }
+  void operator()(const amqp::ChannelCloseOk&) { s.remove(c.id_); }
+  void operator()(const amqp::ChannelFlow& m) { reply(amqp::ChannelFlowOk{m.active}); }
+  void operator()(const amqp::ChannelFlowOk&) {}
+
+  void operator()(const amqp::ExchangeDeclare& m) { c.declare_exchange(m); }
+  void operator()(const amqp::ExchangeDelete& m) {
+    if (m.exchange.empty() || m.exchange.view().starts_with("amq.")) {
+      return refuse<amqp::ExchangeDelete>(ReplyErrc::access_refused,
+                                          "exchange name " + quoted(m.exchange) + " is reserved");
+    }
+    store.remove_exchange(m.exchange.str());  // of one that is not there: fine, too
+    if (!m.no_wait) reply(amqp::ExchangeDeleteOk());
+  }
+  void operator()(const amqp::ExchangeBind& m) {
+    if (!c.find_exchange(m.source, m.method) || !c.find_exchange(m.destination, m.method)) return;
+    store.bind(
+        {m.source.str(), m.destination.str(), false, m.routing_key.str(), encoded(m.arguments)});
+    if (!m.no_wait) reply(amqp::ExchangeBindOk());
+  }
+  void operator()(const amqp::ExchangeUnbind& m) {
+    store.unbind(
+        {m.source.str(), m.destination.str(), false, m.routing_key.str(), encoded(m.arguments)});
+    if (!m.no_wait) reply(amqp::ExchangeUnbindOk());
+  }
+
+  void operator()(const amqp::QueueDeclare& m) { c.declare_queue(m); }
+  void operator()(const amqp::QueueBind& m) {
+    AmqpQueue* const queue = c.find_queue(m.queue, m.method);
+    if (!queue || !c.find_exchange(m.exchange, m.method)) return;
+    if (m.exchange.empty()) {
+      return refuse<amqp::QueueBind>(ReplyErrc::access_refused,
+                                     "operation not permitted on the default exchange");
+    }
+    const std::string_view name = c.queue_name(m.queue);
+    // An empty key with an empty name means the queue's own.
+    const std::string key =
+        m.queue.empty() && m.routing_key.empty() ? queue->name : m.routing_key.str();
+    store.bind({m.exchange.str(), std::string(name), true, key, encoded(m.arguments)});
+    if (!m.no_wait) reply(amqp::QueueBindOk());
+  }
+  void operator()(const amqp::QueueUnbind& m) {
+    if (!c.find_queue(m.queue, m.method)) return;
+    store.unbind({m.exchange.str(), std::string(c.queue_name(m.queue)), true, m.routing_key.str(),
+                  encoded(m.arguments)});
+    reply(amqp::QueueUnbindOk());
+  }
+  void operator()(const amqp::QueuePurge& m) {
+    AmqpQueue* const queue = c.find_queue(m.queue, m.method);
+    if (!queue) return;
+    const auto count = static_cast<std::uint32_t>(queue->ready.size());
+    queue->ready.clear();
+    if (!m.no_wait) reply(amqp::QueuePurgeOk{count});
+  }
+  void operator()(const amqp::QueueDelete& m) {
+    AmqpQueue* const queue = store.queue(c.queue_name(m.queue));
+    if (queue && queue->owner != 0 && !c.find_queue(m.queue, m.method)) return;
+    if (queue && m.if_unused && !queue->receivers.empty()) {
+      return refuse<amqp::QueueDelete>(ReplyErrc::precondition_failed,
+                                       "queue " + quoted(queue->name) + " in use");
+    }
+    if (queue && m.if_empty && !queue->ready.empty()) {
+      return refuse<amqp::QueueDelete>(ReplyErrc::precondition_failed,
+                                       "queue " + quoted(queue->name) + " is not empty");
+    }
+    const std::string name = queue ? queue->name : std::string();
+    const auto count = static_cast<std::uint32_t>(queue ? store.remove_queue(name) : 0);
+    if (!m.no_wait) reply(amqp::QueueDeleteOk{count});
+  }
+
+  void operator()(const amqp::BasicQos& m) {
+    if (m.prefetch_size != 0 || m.global) {
+      return s.close(ReplyErrc::not_implemented, "prefetch_size and global are not there",
+                     m.method.id);
+    }
+    c.prefetch_ = m.prefetch_count;
+    reply(amqp::BasicQosOk());
+  }
+  void operator()(const amqp::BasicConsume& m) { c.consume(m); }
+  void operator()(const amqp::BasicCancel& m) {
+    if (auto node = c.consumers_.extract(m.consumer_tag.str()); !node.empty()) {
+      node.mapped()->dead = true;
+      store.remove_receiver(node.mapped()->queue, *node.mapped());
+    }
+    if (!m.no_wait) reply(amqp::BasicCancelOk{m.consumer_tag});
+  }
+  void operator()(const amqp::BasicPublish& m) {
+    if (m.immediate) {
+      return s.close(ReplyErrc::not_implemented, "immediate=true", m.method.id);
+    }
+    c.message_ = {};
+    c.message_.exchange = m.exchange.str();
+    c.message_.routing_key = m.routing_key.str();
+    c.mandatory_ = m.mandatory;
+    c.expects_header_ = true;
+  }
+  void operator()(const amqp::BasicGet& m) { c.get(m); }
+  void operator()(const amqp::BasicAck& m) {
+    c.settle(m.delivery_tag, m.multiple, false, true, m.method);
+  }
+  void operator()(const amqp::BasicNack& m) {
+    c.settle(m.delivery_tag, m.multiple, m.requeue, false, m.method);
+  }
+  void operator()(const amqp::BasicReject& m) {
+    c.settle(m.delivery_tag, false, m.requeue, false, m.method);
+  }
+  void operator()(const amqp::BasicRecover& m) {
+    if (!m.requeue) return s.close(ReplyErrc::not_implemented, "requeue=false", m.method.id);
+    for (auto& [tag, unacked] : std::exchange(c.unacked_, {}))
+      c.give_back(std::move(unacked), true);
+    reply(amqp::BasicRecoverOk());
+    store.deliver_all();
+  }
+  void operator()(const amqp::ConfirmSelect& m) {
+    c.confirms_ = true;
+    if (!m.no_wait) reply(amqp::ConfirmSelectOk());
+  }
+  template <class M>
+  void operator()(const M& m) {
+    s.close(ReplyErrc::not_implemented, std::string(m.method.name) + " is not there", m.method.id);
+  }
+};
+
+void AmqpChannel::on_frame(const amqp::Frame& frame) {
+  if (frame.type != amqp::FrameType::method) return on_content(frame);
+  const auto id =
+      wire::load_be<std::uint32_t>(reinterpret_cast<const std::byte*>(frame.payload.data()));
+  const bool ends = id == amqp::ChannelClose::method.id.packed() ||
+                    id == amqp::ChannelCloseOk::method.id.packed();
+  if (closing_ && !ends) return;
+  if (expects_header_ || body_left_ != 0) {
+    return session_.close(ReplyErrc::unexpected_frame, "a method came inside a message");
+  }
+  AmqpChannelMethods handler{*this, session_};
+  if (const auto error = amqp::dispatch(frame.payload, {}, handler)) {
+    session_.close(error->reply, error->message(), error->id);
+  }
+}
+
+void AmqpChannel::on_content(const amqp::Frame& frame) {
+  if (closing_) return;
+  if (frame.type == amqp::FrameType::header) {
+    amqp::ContentHeader header;
+    if (!std::exchange(expects_header_, false)) {
+      return session_.close(ReplyErrc::unexpected_frame, "a header came without its method");
+    }
+    if (const auto error = amqp::decode_header(frame.payload, {}, header)) {
+      return session_.close(error->reply, error->message());
+    }
+    message_.header = frame.payload.str();
+    body_left_ = header.body_size;
+  } else {
+    if (frame.payload.size() > body_left_) {
+      return session_.close(ReplyErrc::unexpected_frame, "a body is longer than announced");
+    }
+    message_.body.append(frame.payload.view());
+    body_left_ -= frame.payload.size();
+  }
+  if (body_left_ == 0) publish();
+}
+
+// ------------------------------------------------------------------------------------ publishing
+
+void AmqpChannel::publish() {
+  const AmqpExchange* const exchange = find_exchange(message_.exchange, amqp::BasicPublish::method);
+  if (!exchange) return;
+  if (exchange->internal) {
+    return close(ReplyErrc::access_refused, "cannot publish to internal exchange",
+                 amqp::BasicPublish::method);
+  }
+  const std::uint64_t tag = ++published_;
+  amqp::ContentHeader header;
+  (void)amqp::decode_header(wire::Bytes(std::string_view(message_.header)), {}, header);
+  AmqpMessage message = std::move(message_);
+  AmqpStore::Routed routed;
+  const bool refused = session_.broker().refuse && session_.broker().refuse(message);
+  if (!refused) {
+    const AmqpMessage copy = mandatory_ ? message : AmqpMessage();
+    routed = session_.store().publish(
+        std::move(message), header.properties.headers ? &*header.properties.headers : nullptr);
+    if (mandatory_ && routed.queues == 0) {
+      session_.send(id_, amqp::BasicReturn{312, "NO_ROUTE", std::string_view(copy.exchange),
+                                           std::string_view(copy.routing_key)});
+      session_.send_content(id_, copy);
+    }
+  }
+  if (!confirms_) return;
+  if (refused || routed.refused) {
+    flush();
+    session_.send(id_, amqp::BasicNack{tag, false, false});
+    confirmed_to_ = tag;
+  }
+  to_confirm_ = tag;
+}
+
+void AmqpChannel::flush() {
+  if (closing_ || confirmed_to_ >= to_confirm_) return;
+  session_.send(id_, amqp::BasicAck{to_confirm_, to_confirm_ - confirmed_to_ > 1});
+  confirmed_to_ = to_confirm_;
+}
+
+// ------------------------------------------------------------------------------------- declaring
+
+std::string_view AmqpChannel::queue_name(std::string_view name) const {
+  return name.empty() ? std::string_view(last_queue_) : name;
+}
+
+AmqpQueue* AmqpChannel::find_queue(std::string_view name, const amqp::Method& method) {
+  AmqpQueue* const queue = session_.store().queue(queue_name(name));
+  if (!queue) {
+    close(ReplyErrc::not_found, "no queue " + quoted(name), method);
+  } else if (queue->owner != 0 && queue->owner != session_.number()) {
+    close(ReplyErrc::resource_locked,
+          "cannot obtain exclusive access to locked queue " + quoted(name), method);
+    return nullptr;
+  }
+  return queue;
+}
+
+AmqpExchange* AmqpChannel::find_exchange(std::string_view name, const amqp::Method& method) {
+  AmqpExchange* const exchange = session_.store().exchange(name);
+  if (!exchange) close(ReplyErrc::not_found, "no exchange " + quoted(name), method);
+  return exchange;
+}
+
+void AmqpChannel::declare_exchange(const amqp::ExchangeDeclare& m) {
+  AmqpExchange* const there = session_.store().exchange(m.exchange);
+  if (m.passive) {
+    if (!find_exchange(m.exchange, m.method)) return;
+  } else if (there) {
+    if (there->type != m.type.view() || there->durable != m.durable ||
+        there->auto_delete != m.auto_delete || there->internal != m.internal) {
+      return close(ReplyErrc::precondition_failed,
+                   "inequivalent arg for exchange " + quoted(m.exchange), m.method);
+    }
+  } else {
+    if (m.exchange.view().starts_with("amq.") || m.exchange.empty()) {
+      return close(ReplyErrc::access_refused,
+                   "exchange name " + quoted(m.exchange) + " is reserved", m.method);
+    }
+    for (const std::string_view type : {"direct", "fanout", "topic", "headers"}) {
+      if (m.type.view() != type) continue;
+      session_.store().add_exchange({m.exchange.str(), std::string(type), m.durable, m.auto_delete,
+                                     m.internal, encoded(m.arguments)});
+    }
+    if (!session_.store().exchange(m.exchange)) {
+      return session_.close(ReplyErrc::command_invalid,
+                            "unknown exchange type '" + m.type.str() + "'", m.method.id);
+    }
+  }
+  if (!m.no_wait) session_.send(id_, amqp::ExchangeDeclareOk());
+}
+
+void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
+  AmqpStore& store = session_.store();
+  const std::string name =
+      m.queue.empty() && !m.passive ? store.new_queue_name() : std::string(queue_name(m.queue));
+  AmqpQueue* queue = store.queue(name);
+  if (m.passive || queue) {
+    queue = find_queue(name, m.method);
+    if (!queue) return;
+    const bool same = queue->durable == m.durable && queue->auto_delete == m.auto_delete &&
+                      (queue->owner != 0) == m.exclusive &&
+                      queue->arguments == encoded(m.arguments);
+    if (!m.passive && !same) {
+      return close(ReplyErrc::precondition_failed, "inequivalent arg for queue " + quoted(name),
+                   m.method);
+    }
+  } else {
+    if (m.queue.view().starts_with("amq.")) {
+      return close(ReplyErrc::access_refused, "queue name " + quoted(name) + " is reserved",
+                   m.method);
+    }
+    AmqpQueue made{.name = name,
+                   .durable = m.durable,
+                   .auto_delete = m.auto_delete,
+                   .owner = m.exclusive ? session_.number() : 0,
+                   .arguments = encoded(m.arguments)};
+    if (const auto length = m.arguments.find("x-max-length")) {
+      made.max_length = static_cast<std::size_t>(length->integer().value_or(0));
+    }
+    if (const auto overflow = m.arguments.find("x-overflow")) {
+      made.reject_overflow = overflow->text() == "reject-publish";
+    }
+    queue = &store.add_queue(std::move(made));
+  }
+  last_queue_ = name;
+  if (m.no_wait) return;
+  session_.send(id_, amqp::QueueDeclareOk{std::string_view(name),
+                                          static_cast<std::uint32_t>(queue->ready.size()),
+                                          static_cast<std::uint32_t>(queue->receivers.size())});
+}
+
+// ------------------------------------------------------------------------------------- consuming
+
+void AmqpChannel::consume(const amqp::BasicConsume& m) {
+  AmqpQueue* const queue = find_queue(m.queue, m.method);
+  if (!queue) return;
+  std::string tag = m.consumer_tag.str();
+  if (tag.empty()) tag = "amq.ctag-" + std::to_string(++last_consumer_);
+  if (consumers_.contains(tag)) {
+    return session_.close(ReplyErrc::not_allowed, "attempt to reuse consumer tag '" + tag + "'",
+                          m.method.id);
+  }
+  if (m.exclusive && !queue->receivers.empty()) {
+    return close(ReplyErrc::access_refused, "queue " + quoted(queue->name) + " in exclusive use",
+                 m.method);
+  }
+  auto consumer = std::make_shared<Consumer>(*this, tag, queue->name, m.no_ack, prefetch_);
+  consumers_[tag] = consumer;
+  if (!m.no_wait) session_.send(id_, amqp::BasicConsumeOk{std::string_view(tag)});
+  session_.store().add_receiver(*queue, *consumer);
+  session_.store().deliver(*queue);
+}
+
+void AmqpChannel::get(const amqp::BasicGet& m) {
+  AmqpQueue* const queue = find_queue(m.queue, m.method);
+  if (!queue) return;
+  if (queue->ready.empty()) return session_.send(id_, amqp::BasicGetEmpty());
+  AmqpEntry entry = std::move(queue->ready.front());
+  queue->ready.pop_front();
+  const AmqpMessageRef message = entry.message;
+  session_.send(
+      id_, amqp::BasicGetOk{++last_tag_, entry.redelivered, std::string_view(message->exchange),
+                            std::string_view(message->routing_key),
+                            static_cast<std::uint32_t>(queue->ready.size())});
+  session_.send_content(id_, *message);
+  if (m.no_ack) return;
+  ++queue->unacked;
+  unacked_[last_tag_] = {queue->name, std::move(entry), nullptr};
+}
+
+void AmqpChannel::settle(std::uint64_t tag, bool multiple, bool requeue, bool ack,
+                         const amqp::Method& method) {
+  const auto last = tag == 0 && multiple ? unacked_.end() : unacked_.find(tag);
+  const bool known = multiple && tag == 0 ? true
+                     : multiple           ? !unacked_.empty() && tag <= last_tag_
+                                          : last != unacked_.end();
+  if (!known) {
+    return close(ReplyErrc::precondition_failed, "unknown delivery tag " + std::to_string(tag),
+                 method);
+  }
+  const auto begin = multiple ? unacked_.begin() : last;
+  const auto end = multiple && tag == 0 ? unacked_.end() : unacked_.upper_bound(tag);
+  std::vector<Unacked> taken;
+  for (auto it = begin; it != end; ++it) taken.push_back(std::move(it->second));
+  unacked_.erase(begin, end);
+  for (Unacked& each : taken) give_back(std::move(each), !ack && requeue);
+  session_.store().deliver_all();
+}
+
+}  // namespace tern::broker

@@ -1,0 +1,100 @@
+// AmqpChannel: one channel of a connection to an embedded AMQP broker.
+#ifndef TERN_TESTS_BROKER_AMQP_CHANNEL_H_
+#define TERN_TESTS_BROKER_AMQP_CHANNEL_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/amqp/frame.h"
+#include "protocol/amqp/methods/all.h"
+#include "tests/broker/amqp_store.h"
+
+namespace tern::broker {
+
+class AmqpSession;
+
+class AmqpChannel {
+ public:
+  AmqpChannel(AmqpSession& session, std::uint16_t id) : session_(session), id_(id) {}
+  ~AmqpChannel();  // what is not acknowledged goes back
+
+  void on_frame(const amqp::Frame& frame);
+  // Says what was confirmed since the last call.
+  void flush();
+  bool is_closing() const { return closing_; }
+
+ private:
+  friend struct AmqpChannelMethods;
+
+  class Consumer final : public AmqpReceiver {
+   public:
+    Consumer(AmqpChannel& channel, std::string name, std::string from, bool needs_no_ack,
+             std::uint16_t prefetch)
+        : tag(std::move(name)),
+          queue(std::move(from)),
+          no_ack(needs_no_ack),
+          channel_(channel),
+          prefetch_(prefetch) {}
+    bool can_take() const override;
+    void take(AmqpEntry entry) override;
+    void cancelled() override;
+
+    const std::string tag;
+    const std::string queue;
+    const bool no_ack;
+    std::size_t unacked = 0;
+    bool dead = false;
+
+   private:
+    AmqpChannel& channel_;
+    const std::uint16_t prefetch_;
+  };
+  struct Unacked {
+    std::string queue;
+    AmqpEntry entry;
+    std::shared_ptr<Consumer> consumer;  // null: it was got
+  };
+
+  void release();
+  void close(amqp::ReplyErrc code, const std::string& text, const amqp::Method& method);
+  void on_content(const amqp::Frame& frame);
+  void publish();
+  // Null, with the channel closed, if there is no such queue, or it is somebody else's.
+  AmqpQueue* find_queue(std::string_view name, const amqp::Method& method);
+  AmqpExchange* find_exchange(std::string_view name, const amqp::Method& method);
+  void declare_queue(const amqp::QueueDeclare& m);
+  void declare_exchange(const amqp::ExchangeDeclare& m);
+  void consume(const amqp::BasicConsume& m);
+  void get(const amqp::BasicGet& m);
+  void settle(std::uint64_t tag, bool multiple, bool requeue, bool ack, const amqp::Method& method);
+  void give_back(Unacked unacked, bool requeue);
+  std::string_view queue_name(std::string_view name) const;
+
+  AmqpSession& session_;
+  const std::uint16_t id_;
+  bool closing_ = false;
+  bool confirms_ = false;
+  std::uint64_t published_ = 0;
+  std::uint64_t confirmed_to_ = 0;  // the last one of which the client was told
+  std::uint64_t to_confirm_ = 0;    // all up to this one are fine
+  std::uint16_t prefetch_ = 0;
+  std::uint64_t last_tag_ = 0;
+  std::uint64_t last_consumer_ = 0;
+  std::string last_queue_;  // that was declared: what an empty name means
+  std::map<std::uint64_t, Unacked> unacked_;
+  std::map<std::string, std::shared_ptr<Consumer>, std::less<>> consumers_;
+  // A message that is coming.
+  bool expects_header_ = false;
+  std::uint64_t body_left_ = 0;
+  bool mandatory_ = false;
+  AmqpMessage message_;
+};
+
+}  // namespace tern::broker
+
+#endif  // TERN_TESTS_BROKER_AMQP_CHANNEL_H_
