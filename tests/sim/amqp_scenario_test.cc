@@ -266,7 +266,7 @@ TEST(AmqpScenario, Seeds) {
   if (const std::uint64_t one = setting("AMQP_SEED", 0)) return run(one, totals);
   const std::uint64_t shards = setting("TEST_TOTAL_SHARDS", 1);
   const std::uint64_t shard = setting("TEST_SHARD_INDEX", 0);
-  const std::uint64_t seeds = setting("AMQP_SEEDS", 600);
+  const std::uint64_t seeds = setting("AMQP_SEEDS", 300);
   for (std::uint64_t seed = 1 + shard; seed <= seeds && !::testing::Test::HasFailure();
        seed += shards) {
     run(seed, totals);
