@@ -38,7 +38,7 @@ TEST(ApiVersions, ListsWhatIsImplemented) {
     EXPECT_EQ(find_key(reply.value, 0)->min_version, 0);  // though 0 to 2 are refused
     EXPECT_EQ(find_key(reply.value, 0)->max_version, 13);
     EXPECT_EQ(find_key(reply.value, 22)->max_version, 5);  // 6 is unstable
-    EXPECT_EQ(reply->finalized_features.size(), version >= 3 ? 2U : 0U);
+    EXPECT_EQ(reply->finalized_features.size(), version >= 3 ? 3U : 0U);
     EXPECT_EQ(reply->supported_features.size(), version >= 4 ? 3U : version == 3 ? 1U : 0U);
   }
 }

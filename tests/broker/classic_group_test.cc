@@ -364,8 +364,10 @@ TEST(ClassicGroup, TheProtocolThatMostPreferAndAllHaveIsTaken) {
   fixture.advance(seconds(2));
   EXPECT_EQ(a.joined().protocol, "range");
   EXPECT_EQ(b.joined().protocol, "range");
-  b.sync_protocol = "sticky";
-  EXPECT_EQ(b.sync().error, BrokerErrc::inconsistent_group_protocol);
+  for (const char* other : {"sticky", ""}) {
+    b.sync_protocol = other;
+    EXPECT_EQ(b.sync().error, BrokerErrc::inconsistent_group_protocol) << other;
+  }
 }
 
 TEST(ClassicGroup, NoMoreThanTheConfiguredNumberOfMembers) {

@@ -1,6 +1,7 @@
 // DescribeGroups, ListGroups and DeleteGroups.
 #include <algorithm>
 #include <cctype>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -34,7 +35,7 @@ bool passes(const wire::Array<wire::Text>& filter, std::string_view word) {
                                        [&](wire::Text one) { return same_word(one.view(), word); });
 }
 
-// What members gave and got is told of a stable group only: in any other it is about to change.
+// What members have in common is told of a stable group only: in any other it is about to change.
 void describe(Request& request, const ClassicGroup& group, Described& out) {
   const bool stable = group.state() == ClassicGroup::State::stable;
   out.group_state = group.state_name();
@@ -48,8 +49,8 @@ void describe(Request& request, const ClassicGroup& group, Described& out) {
     if (member.instance_id) one.group_instance_id = *member.instance_id;
     one.client_id = member.client_id;
     one.client_host = member.client_host;
-    if (!stable) continue;
     one.member_assignment = wire::Bytes(member.assignment);
+    if (!stable) continue;
     for (const auto& [name, metadata] : member.protocols) {
       if (name == *group.protocol_name()) one.member_metadata = wire::Bytes(metadata);
     }
@@ -65,13 +66,13 @@ void describe_one(Request& request, wire::Text id, bool with_operations, Describ
   out.error_code = code(error);
   if (error != BrokerErrc::none) return;
   if (with_operations) out.authorized_operations = kAllGroupOperations;
-  if (const Group* group = request.cluster->groups().find(id)) {
-    return describe(request, group->classic, out);
-  }
+  const Group* group = request.cluster->groups().find(id);
+  if (group && !group->modern) return describe(request, group->classic, out);
   out.group_state = "Dead";
   if (request.version() < kFirstVersionWithNotFound) return;
   out.error_code = code(BrokerErrc::group_id_not_found);
-  out.error_message = request.keep_message("Group " + id.str() + " not found.");
+  out.error_message = request.keep_message("Group " + id.str() +
+                                           (group ? " is not a classic group." : " not found."));
 }
 
 }  // namespace
@@ -99,13 +100,18 @@ Outcome handle(Request& request, const kafka::ListGroupsRequest& in,
   const auto groups = request.make<Listed>(own.size());
   std::size_t used = 0;
   for (const auto& [id, group] : own) {
-    const std::string_view state = group->classic.state_name();
-    if (!passes(in.states_filter, state) || !passes(in.types_filter, "classic")) continue;
+    const std::string_view state = group->state_name();
+    const std::string_view type = group->modern ? "consumer" : "classic";
+    if (!passes(in.states_filter, state) || !passes(in.types_filter, type)) continue;
     Listed& one = groups[used++];
     one.group_id = id;
-    if (group->classic.protocol_type()) one.protocol_type = *group->classic.protocol_type();
+    if (group->modern) {
+      one.protocol_type = "consumer";
+    } else if (group->classic.protocol_type()) {
+      one.protocol_type = *group->classic.protocol_type();
+    }
     one.group_state = state;
-    one.group_type = "classic";
+    one.group_type = type;
   }
   out.groups = {groups.data(), used};
   return Outcome::answer;
@@ -113,13 +119,13 @@ Outcome handle(Request& request, const kafka::ListGroupsRequest& in,
 
 namespace {
 
-BrokerErrc remove(Request& request, wire::Text id, bool& apply) {
+BrokerErrc remove(Request& request, wire::Text id, bool apply) {
   if (const BrokerErrc error = check_coordinator(request, id); error != BrokerErrc::none) {
     return error;
   }
   const Group* group = request.cluster->groups().find(id);
   if (!group) return BrokerErrc::group_id_not_found;
-  if (!group->classic.is_empty()) return BrokerErrc::non_empty_group;
+  if (!group->is_empty()) return BrokerErrc::non_empty_group;
   if (apply) request.cluster->groups().erase(id);
   return BrokerErrc::none;
 }
@@ -130,15 +136,18 @@ Outcome handle(Request& request, const kafka::DeleteGroupsRequest& in,
                kafka::DeleteGroupsResponse& out) {
   const auto results =
       request.make<kafka::DeleteGroupsResponse::DeletableGroupResult>(in.groups_names.size());
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    results[i].group_id = in.groups_names[i];
+  std::set<std::string_view> told;  // each once, however often it is named
+  for (const wire::Text name : in.groups_names) {
+    const std::size_t i = told.size();
+    if (!told.insert(name.view()).second) continue;
+    results[i].group_id = name;
     results[i].error_message = wire::Text::null();
     bool apply = true;
     const BrokerErrc wanted = request.injected_whole(&apply);
-    const BrokerErrc error = remove(request, in.groups_names[i], apply);
+    const BrokerErrc error = remove(request, name, apply);
     results[i].error_code = code(wanted != BrokerErrc::none ? wanted : error);
   }
-  out.results = {results.data(), results.size()};
+  out.results = {results.data(), told.size()};
   return Outcome::answer;
 }
 

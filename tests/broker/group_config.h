@@ -26,6 +26,9 @@ struct GroupConfig {
   Duration new_member_join_timeout = std::chrono::minutes(5);
   std::size_t max_size = std::numeric_limits<std::int32_t>::max();  // members of a group
   std::size_t max_offset_metadata = 4096;                           // bytes
+  // Of members of the consumer protocol (KIP-848), who are told the second.
+  Duration consumer_session_timeout = std::chrono::seconds(45);
+  Duration consumer_heartbeat_interval = std::chrono::seconds(5);
 };
 
 }  // namespace tern::broker

@@ -80,7 +80,9 @@ void GroupCoordinator::update(const Topic& topic, std::size_t index, Now now) {
   shard.leader_epoch = partition.leader_epoch;
   shard.loaded_at = deadline_after(now.mono, cluster_.config().groups.load_time);
   for (auto& [id, group] : groups_) {
-    if (group.shard == index) group.classic.load(shard.loaded_at);
+    if (group.shard != index) continue;
+    group.classic.load(shard.loaded_at);
+    if (group.modern) group.modern->load(shard.loaded_at);
   }
 }
 
@@ -154,6 +156,7 @@ void GroupCoordinator::on_time(std::int32_t node, Now now) {
     const Shard& shard = shards_[group.shard];
     if (shard.node != node || now.mono < shard.loaded_at) continue;
     group.classic.on_time(now.mono);
+    if (group.modern) group.modern->on_time(now.mono);
     wake_answered(group);
   }
 }
@@ -163,6 +166,7 @@ Time GroupCoordinator::next_deadline(std::int32_t node) const {
   for (const auto& [id, group] : groups_) {
     if (shards_[group.shard].node != node) continue;
     earliest = std::min(earliest, group.classic.next_deadline());
+    if (group.modern) earliest = std::min(earliest, group.modern->next_deadline());
   }
   return earliest;
 }

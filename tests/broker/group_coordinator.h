@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,6 +24,7 @@
 #include "protocol/kafka/errors.h"
 #include "protocol/wire/bytes.h"
 #include "tests/broker/classic_group.h"
+#include "tests/broker/modern_group.h"
 
 namespace tern::broker {
 
@@ -38,10 +40,19 @@ struct CommittedOffset {
   std::int64_t commit_time_ms = 0;
 };
 
+// Of either kind: classic, unless there is a modern one. Only a group without members can change.
 struct Group {
   explicit Group(const GroupConfig& config) : classic(config) {}
+  bool is_empty() const { return modern ? modern->is_empty() : classic.is_empty(); }
+  bool is_subscribed_to(std::string_view topic) const {
+    return modern ? modern->is_subscribed_to(topic) : classic.is_subscribed_to(topic);
+  }
+  std::string_view state_name() const {
+    return modern ? modern->state_name() : classic.state_name();
+  }
   std::size_t shard = 0;
   ClassicGroup classic;
+  std::optional<ModernGroup> modern;
   // By topic and partition.
   std::map<std::string, std::map<std::int32_t, CommittedOffset>, std::less<>> offsets;
 };

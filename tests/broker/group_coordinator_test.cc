@@ -407,6 +407,7 @@ TEST(Groups, AreDescribed) {
   EXPECT_EQ(reply->groups[0].group_state, wire::Text("PreparingRebalance"));
   EXPECT_EQ(reply->groups[0].protocol_data, wire::Text(""));
   EXPECT_EQ(reply->groups[0].members[0].member_metadata.size(), 0U);
+  EXPECT_NE(reply->groups[0].members[0].member_assignment.size(), 0U);
 }
 
 TEST(Groups, AreListedByTheirCoordinator) {
@@ -443,10 +444,11 @@ TEST(Groups, AreDeletedWhenEmpty) {
   two.leader.commit("t", 0, 1);
   Client client = fixture.client();
   const auto remove = [&] {
-    const wire::Text names[] = {kGroup, "absent"};
+    const wire::Text names[] = {kGroup, "absent", kGroup};
     kafka::DeleteGroupsRequest request;
-    request.groups_names = {names, 2};
+    request.groups_names = {names, 3};
     const auto reply = client.call(request, 2);
+    EXPECT_EQ(reply->results.size(), 2U);
     EXPECT_EQ(err(reply->results[1].error_code), BrokerErrc::group_id_not_found);
     return err(reply->results[0].error_code);
   };

@@ -1,4 +1,5 @@
 // OffsetCommit, OffsetFetch and OffsetDelete.
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,13 +47,26 @@ BrokerErrc open_group(Request& request, const kafka::OffsetCommitRequest& in, Gr
                                                             : BrokerErrc::illegal_generation;
   }
   if (!out) out = &groups.find_or_create(in.group_id);
+  if (out->modern) {
+    const BrokerErrc error =
+        out->modern->may_commit(in.member_id, in.generation_id_or_member_epoch);
+    const bool too_old = error != BrokerErrc::unknown_member_id && !out->is_empty() &&
+                         request.version() < kFirstVersionForAnyProtocol;
+    return too_old ? BrokerErrc::unsupported_version : error;
+  }
   const wire::Text instance = in.group_instance_id;
   return out->classic.may_commit(in.member_id,
                                  instance.is_null() ? OptionalText() : OptionalText(instance.str()),
                                  in.generation_id_or_member_epoch, request.now.mono);
 }
 
-BrokerErrc commit(Request& request, const CommitIn& in, const Topic& topic, Group& group) {
+BrokerErrc commit(Request& request, const kafka::OffsetCommitRequest& whole, const CommitIn& in,
+                  const Topic& topic, Group& group) {
+  if (group.modern) {
+    const BrokerErrc error = group.modern->may_commit(
+        whole.member_id, whole.generation_id_or_member_epoch, topic.id, in.partition_index);
+    if (error != BrokerErrc::none) return error;
+  }
   if (in.committed_metadata.size() > request.cluster->config().groups.max_offset_metadata) {
     return BrokerErrc::offset_metadata_too_large;
   }
@@ -90,8 +104,8 @@ Outcome handle(Request& request, const kafka::OffsetCommitRequest& in,
           error = BrokerErrc::unknown_topic_or_partition;
         } else {
           if (!std::exchange(opened, true)) group_error = open_group(request, in, group);
-          error =
-              group_error == BrokerErrc::none ? commit(request, one, *topic, *group) : group_error;
+          error = group_error == BrokerErrc::none ? commit(request, in, one, *topic, *group)
+                                                  : group_error;
         }
         if (wanted != BrokerErrc::none) error = wanted;
       }
@@ -111,13 +125,19 @@ Outcome handle(Request& request, const kafka::OffsetCommitRequest& in,
 namespace {
 
 // The whole of a group may be at fault, or no part of it.
-BrokerErrc check_fetch(Request& request, wire::Text group_id) {
+BrokerErrc check_fetch(Request& request, const GroupIn& in) {
   for (const auto& armed : request.faults) {
     if (armed->injection.whole_answer && armed->injection.error != BrokerErrc::none) {
       return armed->injection.error;
     }
   }
-  return check_coordinator(request, group_id);
+  if (const BrokerErrc error = check_coordinator(request, in.group_id); error != BrokerErrc::none) {
+    return error;
+  }
+  const Group* group = request.cluster->groups().find(in.group_id);
+  if (!group || !group->modern) return BrokerErrc::none;
+  return group->modern->may_fetch(
+      in.member_id.is_null() ? std::nullopt : std::optional(in.member_id.view()), in.member_epoch);
 }
 
 void fill(Request& request, const Group* group, const Topic* topic, std::string_view name,
@@ -167,7 +187,7 @@ wire::Array<NewTopic> fetch_all(Request& request, const Group* group) {
 
 void fetch_group(Request& request, const GroupIn& in, GroupOut& out) {
   out.group_id = in.group_id;
-  const BrokerErrc error = check_fetch(request, in.group_id);
+  const BrokerErrc error = check_fetch(request, in);
   out.error_code = code(error);
   if (error != BrokerErrc::none) return;
   const Group* group = request.cluster->groups().find(in.group_id);
@@ -260,7 +280,7 @@ BrokerErrc check_delete(Request& request, wire::Text group_id, Group*& out) {
   }
   out = request.cluster->groups().find(group_id);
   if (!out) return BrokerErrc::group_id_not_found;
-  const bool busy = !out->classic.is_empty() && !out->classic.is_of_consumers();
+  const bool busy = !out->modern && !out->classic.is_empty() && !out->classic.is_of_consumers();
   return busy ? BrokerErrc::non_empty_group : BrokerErrc::none;
 }
 
@@ -268,7 +288,7 @@ BrokerErrc remove(Request& request, std::string_view topic, std::int32_t partiti
   if (!request.cluster->find_partition(topic, partition)) {
     return BrokerErrc::unknown_topic_or_partition;
   }
-  if (group.classic.is_subscribed_to(topic)) return BrokerErrc::group_subscribed_to_topic;
+  if (group.is_subscribed_to(topic)) return BrokerErrc::group_subscribed_to_topic;
   const auto found = group.offsets.find(topic);
   if (found == group.offsets.end()) return BrokerErrc::none;
   found->second.erase(partition);

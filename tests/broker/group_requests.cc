@@ -17,6 +17,7 @@ namespace {
 constexpr std::int8_t kGroupKey = 0;
 constexpr std::int8_t kTransactionKey = 1;
 constexpr std::int16_t kFirstVersionWithNullProtocol = 7;  // JoinGroup
+constexpr std::int16_t kFirstVersionWithSyncProtocol = 5;
 constexpr std::int16_t kFirstVersionOfLeavingTogether = 3;
 
 template <class A>
@@ -114,8 +115,12 @@ BrokerErrc check_join(Request& request, const kafka::JoinGroupRequest& in) {
   if (const BrokerErrc error = check_coordinator(request, in.group_id); error != BrokerErrc::none) {
     return error;
   }
-  const bool known = request.cluster->groups().find(in.group_id) != nullptr;
-  return known || in.member_id.empty() ? BrokerErrc::none : BrokerErrc::unknown_member_id;
+  Group* group = request.cluster->groups().find(in.group_id);
+  if (group && group->modern) {
+    if (!group->is_empty()) return BrokerErrc::inconsistent_group_protocol;
+    group->modern.reset();
+  }
+  return group || in.member_id.empty() ? BrokerErrc::none : BrokerErrc::unknown_member_id;
 }
 
 JoinCall read_join(Request& request, const kafka::JoinGroupRequest& in) {
@@ -209,12 +214,17 @@ BrokerErrc find_group(Request& request, wire::Text id, Group*& out) {
     return error;
   }
   out = request.cluster->groups().find(id);
+  if (out && out->modern) out = nullptr;
   return out ? BrokerErrc::none : BrokerErrc::unknown_member_id;
 }
 
 ClassicGroup::ParkedSync begin_sync(Request& request, const kafka::SyncGroupRequest& in) {
   Group* group = nullptr;
-  if (const BrokerErrc error = find_group(request, in.group_id, group); error != BrokerErrc::none) {
+  const bool nameless = request.version() >= kFirstVersionWithSyncProtocol &&
+                        (in.protocol_type.is_null() || in.protocol_name.is_null());
+  const BrokerErrc error =
+      nameless ? BrokerErrc::inconsistent_group_protocol : find_group(request, in.group_id, group);
+  if (error != BrokerErrc::none) {
     auto refused = std::make_shared<Parked<SyncAnswer>>();
     refused->done = true;
     refused->answer.error = error;

@@ -111,7 +111,10 @@ class Member {
     request.generation_id = generation;
     request.member_id = id;
     request.group_instance_id = instance_text();
-    if (!sync_protocol.empty()) request.protocol_name = sync_protocol;
+    if (!sync_protocol.empty()) {
+      request.protocol_type = protocol_type;
+      request.protocol_name = sync_protocol;
+    }
     std::vector<kafka::SyncGroupRequest::SyncGroupRequestAssignment> list;
     for (const auto& [member, bytes] : assignments) list.push_back({member, bytes});
     request.assignments = {list.data(), list.size()};
@@ -125,7 +128,7 @@ class Member {
     send_sync(assignments);
     return synced();
   }
-  std::string sync_protocol;
+  std::string sync_protocol = "range";  // empty: not said
 
   BrokerErrc heartbeat() {
     kafka::HeartbeatRequest request;

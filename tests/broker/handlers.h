@@ -4,6 +4,7 @@
 #define TERN_TESTS_BROKER_HANDLERS_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "protocol/kafka/messages/all.h"
@@ -51,6 +52,10 @@ Outcome handle(Request& request, const kafka::ListGroupsRequest& in,
                kafka::ListGroupsResponse& out);
 Outcome handle(Request& request, const kafka::DeleteGroupsRequest& in,
                kafka::DeleteGroupsResponse& out);
+Outcome handle(Request& request, const kafka::ConsumerGroupHeartbeatRequest& in,
+               kafka::ConsumerGroupHeartbeatResponse& out);
+Outcome handle(Request& request, const kafka::ConsumerGroupDescribeRequest& in,
+               kafka::ConsumerGroupDescribeResponse& out);
 
 // What Produce, Fetch, ListOffsets and OffsetForLeaderEpoch check before they touch a log. On
 // success `out` is set. `epoch` is the leader's epoch as the client knows it (-1: not said); with
@@ -60,6 +65,9 @@ kafka::BrokerErrc find_local(Request& request, Topic* topic, std::int32_t partit
 
 // Whether the node that was asked coordinates this group, and has loaded it.
 kafka::BrokerErrc check_coordinator(Request& request, std::string_view group_id);
+
+// As text, for the ids of members.
+std::string new_uuid_text(KafkaCluster& cluster);
 
 }  // namespace tern::broker
 

@@ -9,7 +9,8 @@
 
 Suites: kcat (librdkafka), kcat and `TERN kafka` reading what the other one has written, kafka-python,
 aiokafka, and the Java clients of an old and of a new Kafka; consumer groups of all of them and of
-confluent-kafka (group_peers.py). One that is not installed is skipped, loudly.
+confluent-kafka (group_peers.py). What is answered about groups is compared with what Kafka answers
+(group_answers.py). One that is not installed is skipped, loudly.
 The last line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
 """
 import json
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 
+import group_answers
 import group_peers
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "tern/peers"
@@ -353,7 +355,9 @@ def java_suite(servers, version):
 
     name = "java-%s-group" % version
     kcat(servers, "-P", "-t", topic(name), data="".join("line %d\n" % i for i in range(30)).encode())
-    group_peers.java(lambda tool, *args: java(version, servers, tool, name, *args)[0], who, topic(name), check)
+    for protocol, options in group_peers.JAVA_PROTOCOLS[version].items():
+        group_peers.java(lambda tool, *args: java(version, servers, tool, name, *args)[0],
+                         who + protocol, topic(name) + protocol, check, options)
 
     name = "java-%s-acks" % version
     out, errors = java(version, servers, "VerifiableProducer", name, "--max-messages", "500", "--acks", "-1")
@@ -361,17 +365,32 @@ def java_suite(servers, version):
     check(who + " is told every offset", offsets == list(range(500)), out[-300:] + errors)
 
 
+# ------------------------------------------------------------------------------------------- answers
+
+def answers_suite(servers):
+    """The node asked has to coordinate all groups."""
+    if "," in servers or not group_answers.clients_jar():
+        skip("answers about groups", "needs one node, and Kafka's schemas; ./dev setup installs them")
+        return
+    different, count = group_answers.compare(servers)
+    for what, theirs, ours in different:
+        check("answers as Kafka: " + what, False, (theirs, ours))
+    check("%d questions about groups are answered as Kafka answers them" % count, not different)
+
+
 # -------------------------------------------------------------------------------------------- running
 
-CLASSIC = {"range": {"partition.assignment.strategy": "range"},
-           "cooperative": {"partition.assignment.strategy": "cooperative-sticky"}}
+GROUPS = {"range": {"partition.assignment.strategy": "range", "heartbeat.interval.ms": 500},
+          "cooperative": {"partition.assignment.strategy": "cooperative-sticky", "heartbeat.interval.ms": 500},
+          "KIP-848 uniform": {"group.protocol": "consumer"},
+          "KIP-848 range": {"group.protocol": "consumer", "group.remote.assignor": "range"}}
 SUITES = {
     "kafka-python": ("kafka", kafka_python_suite),
     "aiokafka": ("aiokafka", aiokafka_suite),
     "groups of kafka-python": ("kafka", lambda at: group_peers.kafka_python(at, topic("kp-group"), check)),
     "groups of aiokafka": ("aiokafka", lambda at: group_peers.aiokafka(at, topic("aio-group"), check)),
     "groups of librdkafka": ("confluent_kafka",
-                             lambda at: group_peers.librdkafka(at, topic("rd-group"), check, CLASSIC)),
+                             lambda at: group_peers.librdkafka(at, topic("rd-group"), check, GROUPS)),
 }
 
 
@@ -398,7 +417,7 @@ def run_in_python(name, servers):
         check(name + " gets to its end", False)
 
 
-def run_all(servers, tern=None):
+def run_all(servers, tern=None, embedded=False):
     if shutil.which("kcat"):
         try:
             kcat_suite(servers)
@@ -413,6 +432,8 @@ def run_all(servers, tern=None):
         skip("kcat", "not installed; it is Debian's package kcat")
     for name in SUITES:
         run_in_python(name, servers)
+    if embedded:
+        answers_suite(servers)
     for version in JAVA:
         if shutil.which("java") and shutil.which("mvn"):
             try:
@@ -443,7 +464,7 @@ def serve_and_run(command):
             if not servers:
                 print("the broker did not say where it listens")
                 return 1
-            return run_all(servers, command[0])
+            return run_all(servers, command[0], embedded=True)
         finally:
             server.terminate()
 

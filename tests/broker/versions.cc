@@ -52,7 +52,10 @@ void list_features(Request& request, Response& out) {
       {"metadata.version", kLowestMetadataVersion, config.metadata_version},
       {"transaction.version", 0, 2},
   }};
-  const std::array<Response::FinalizedFeatureKey, 2> settled{{
+  // Groups of the consumer protocol (KIP-848), which 3.9 has only if it is told to.
+  const std::int16_t group_version = config.release == Release::newest ? 1 : 0;
+  const std::array<Response::FinalizedFeatureKey, 3> settled{{
+      {"group.version", group_version, group_version},
       {"metadata.version", config.metadata_version, config.metadata_version},
       {"transaction.version", config.transaction_version, config.transaction_version},
   }};
