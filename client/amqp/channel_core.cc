@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <span>
 #include <utility>
 
 #include "client/amqp/engine.h"
@@ -44,8 +46,8 @@ BasicProperties Delivered::properties() const {
 
 // ------------------------------------------------------------------------------------- consumers
 
-ConsumerCore::ConsumerCore(Engine& engine, std::string tag, bool no_ack)
-    : engine_(&engine), tag_(std::move(tag)), no_ack_(no_ack) {
+ConsumerCore::ConsumerCore(Engine& engine, std::string tag, std::string queue, bool no_ack)
+    : engine_(&engine), tag_(std::move(tag)), queue_name_(std::move(queue)), no_ack_(no_ack) {
   engine.add(*this);
 }
 
@@ -103,25 +105,48 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
   id_ = id;
   ++epoch_;
   state_ = State::opening;
-  Rpc rpc{.method = &ChannelOpen::method, .done = [this](const Failure& failure, const Reply&) {
-            if (failure) return;
-            if (config_.confirms) return;
-            state_ = State::open;
-          }};
-  (void)frame_of(ChannelOpen(), rpc.frame);
-  queue_.push_front(std::move(rpc));
+  std::deque<Rpc> first;
+  const auto opened = [this](const Failure& why, const Reply&) {
+    if (!why) state_ = State::open;
+  };
+  put_first(first, ChannelOpen(),
+            config_.confirms ? Done([](const Failure&, const Reply&) {}) : Done(opened));
   if (config_.confirms) {
     // Right behind, so that nothing is published before it: the broker counts from here.
-    Rpc select{.method = &ConfirmSelect::method,
-               .done = [this](const Failure& failure, const Reply&) {
-                 if (failure) return;
-                 has_selected_ = true;
-                 state_ = State::open;
-               }};
-    (void)frame_of(ConfirmSelect(), select.frame);
-    queue_.insert(queue_.begin() + 1, std::move(select));
+    put_first(first, ConfirmSelect(), [this, opened](const Failure& why, const Reply& reply) {
+      has_selected_ = !why;
+      opened(why, reply);
+    });
   }
+  // The rest is there only if this is not the first time. Consumers come with the prefetch that is
+  // set when they begin.
+  const auto ignored = [](const Failure&, const Reply&) {};
+  if (has_transactions_) put_first(first, TxSelect(), ignored);
+  if (global_qos_) put_first(first, *global_qos_, ignored);
+  if (qos_) put_first(first, *qos_, ignored);
+  for (const auto& consumer : consumers_) {
+    if (consumer->is_on_) consume_again(first, consumer);
+  }
+  queue_.insert(queue_.begin(), std::make_move_iterator(first.begin()),
+                std::make_move_iterator(first.end()));
   pump(now);
+}
+
+template <class M>
+void ChannelCore::put_first(std::deque<Rpc>& first, const M& message, Done done) {
+  Rpc rpc{.method = &M::method, .is_own = true, .done = std::move(done)};
+  (void)frame_of(message, rpc.frame);
+  first.push_back(std::move(rpc));
+}
+
+void ChannelCore::consume_again(std::deque<Rpc>& first,
+                                const std::shared_ptr<ConsumerCore>& consumer) {
+  BasicConsume request;
+  if (decode_method(wire::Bytes(std::string_view(consumer->request_)), {}, request)) return;
+  request.queue = std::string_view(consumer->queue_name_);
+  // If the broker says no, it closes the channel: see on_server_close().
+  put_first(first, request, [](const Failure&, const Reply&) {});
+  first.back().restores = consumer;
 }
 
 void ChannelCore::start(Rpc rpc, const Failure& failure) {
@@ -203,21 +228,55 @@ void ChannelCore::end(const Failure& why, Now) {
     done(ending_, Reply());
   }
   for (Rpc& rpc : std::exchange(queue_, {})) rpc.done(ending_, Reply());
+  fail_messages(ending_);
+  for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
+  for (auto& done : std::exchange(close_done_, {})) done(Failure());
+  if (had_number) engine_.forget(*this);
+}
+
+// Nothing of this time on a connection can be confirmed or acknowledged any more.
+void ChannelCore::fail_messages(const Failure& why) {
   const std::uint64_t given = engine_.session().output().gathered();
   confirms_.fail_all([&](Unconfirmed& message) {
     if (message.done) {
-      engine_.resolve(std::move(message.done), lost(ending_, message.begin < given));
+      engine_.resolve(std::move(message.done), lost(why, message.begin < given));
     }
   });
   for (; !unwritten_.empty(); unwritten_.pop_front()) {
     Unwritten& message = unwritten_.front();
-    engine_.resolve(std::move(message.done), lost(ending_, message.begin < given));
+    engine_.resolve(std::move(message.done), lost(why, message.begin < given));
   }
+  has_selected_ = false;
   acks_.reset();
   ++epoch_;
-  for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
-  for (auto& done : std::exchange(close_done_, {})) done(Failure());
-  if (had_number) engine_.forget(*this);
+}
+
+bool ChannelCore::suspend(const Failure& why, Now now) {
+  if (state_ == State::closing || wants_close_) {
+    end(ending_ ? ending_ : why, now);
+    return false;
+  }
+  state_ = State::waiting;
+  deadline_ = kNever;
+  timer_.cancel();
+  last_consumer_ = nullptr;
+  // What recovery itself had asked is asked again next time.
+  std::erase_if(queue_, [](const Rpc& rpc) { return rpc.is_own; });
+  if (std::exchange(is_waiting_, false) && !current_.is_own) {
+    Done done = std::move(current_.done);
+    done(why, Reply());
+  }
+  current_ = {};
+  fail_messages(why);
+  engine_.forget(*this);
+  return true;
+}
+
+void ChannelCore::rename_queue(const std::string& from, const std::string& to) {
+  for (const auto& consumer : consumers_) {
+    if (consumer->queue_name_ == from) consumer->queue_name_ = to;
+  }
+  if (last_queue_ == from) last_queue_ = to;
 }
 
 void ChannelCore::discard() {
@@ -408,7 +467,17 @@ void ChannelCore::on_server_close(const ChannelClose& close, Now now) {
     text += std::string(" (") + blamed->method.name + ")";
   }
   const std::uint16_t id = id_;
-  end(Failure(make_error_code(static_cast<ReplyErrc>(close.reply_code)), std::move(text)), now);
+  const Failure why(make_error_code(static_cast<ReplyErrc>(close.reply_code)), std::move(text));
+  if (is_waiting_ && current_.restores) {
+    // Recovery could not bring this consumer back; the others need a new channel.
+    const std::shared_ptr<ConsumerCore> consumer = current_.restores;
+    end_consumer(consumer, why);
+    engine_.not_recovered(
+        "consumer '" + consumer->tag_ + "' of queue '" + consumer->queue_name_ + "'", why);
+    if (suspend(why, now)) return engine_.open_again(id);
+    return engine_.release(id);
+  }
+  end(why, now);
   engine_.release(id);
 }
 
@@ -524,17 +593,23 @@ void ChannelCore::consume(BasicConsume request, ConsumeDone done) {
   std::shared_ptr<ConsumerCore> consumer;
   if (!refused) {
     // Known before the answer: what is delivered may come first.
-    consumer = std::make_shared<ConsumerCore>(engine_, tag, request.no_ack);
+    consumer = std::make_shared<ConsumerCore>(engine_, tag, named(request.queue), request.no_ack);
     consumers_.push_back(consumer);
   }
   std::vector<std::byte> frame;
   const Failure failure = refused ? refused : frame_of(request, frame);
+  if (consumer && !failure) {
+    const wire::Bytes payload(std::span<const std::byte>(frame).subspan(
+        kFrameHeaderBytes, frame.size() - kFrameOverheadBytes));
+    consumer->request_ = payload.str();
+  }
   start({.frame = std::move(frame),
          .method = &BasicConsume::method,
          .done =
              [self = shared_from_this(), consumer, done = std::move(done)](const Failure& why,
                                                                            const Reply&) mutable {
                if (why && consumer) self->end_consumer(consumer, why);
+               if (!why) consumer->is_on_ = true;
                done(why, why ? nullptr : consumer);
              }},
         failure);
@@ -542,12 +617,22 @@ void ChannelCore::consume(BasicConsume request, ConsumeDone done) {
 
 void ChannelCore::cancel(const std::shared_ptr<ConsumerCore>& consumer,
                          Completion<const Failure&> done) {
+  if (state_ == State::waiting) {
+    // Nobody to tell: it does not come back.
+    end_consumer(consumer, closed());
+    engine_.left_by_consumer(consumer->queue_name_);
+    engine_.post([done = std::move(done)]() mutable { done(Failure()); });
+    return;
+  }
   BasicCancel request;
   request.consumer_tag = std::string_view(consumer->tag_);
   call(request, [self = shared_from_this(), consumer, done = std::move(done)](
                     const Failure& why, const Reply&) mutable {
-    self->end_consumer(consumer, why ? why : closed());
-    done(why);
+    // Lost with the connection: then it is as good as cancelled.
+    const bool gone = why && self->state_ == State::waiting;
+    self->end_consumer(consumer, why && !gone ? why : closed());
+    if (!why || gone) self->engine_.left_by_consumer(consumer->queue_name_);
+    done(gone ? Failure() : why);
   });
 }
 
@@ -559,6 +644,94 @@ void ChannelCore::end_consumer(const std::shared_ptr<ConsumerCore>& consumer, co
   engine_.list(*consumer);
   std::erase(consumers_, consumer);
 }
+
+// ------------------------------------------------------------------------ what recovery has to
+// know
+
+namespace {
+
+template <class M>
+std::string copy_of(const M& method) {
+  const auto size = encoded_size(method);
+  std::string out(size ? *size : 0, '\0');
+  wire::Writer writer(std::as_writable_bytes(std::span(out.data(), out.size())));
+  if (size) encode(method, writer);
+  return out;
+}
+
+// Calls `note(method, reply)` when it has gone well; the request itself is gone by then.
+template <class M, class Note>
+ChannelCore::Done noting(const M& method, ChannelCore::Done done, Note note) {
+  return [copy = copy_of(method), done = std::move(done), note](const Failure& why,
+                                                                const Reply& reply) mutable {
+    M again;
+    if (!why && !decode_method(wire::Bytes(std::string_view(copy)), {}, again)) note(again, reply);
+    done(why, reply);
+  };
+}
+
+}  // namespace
+
+ChannelCore::Done ChannelCore::remembering(const ExchangeDeclare& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const ExchangeDeclare& m, const Reply&) { engine_.topology().declared(m); });
+}
+
+ChannelCore::Done ChannelCore::remembering(const ExchangeDelete& method, Done done) {
+  return noting(method, std::move(done), [this](const ExchangeDelete& m, const Reply&) {
+    engine_.topology().exchange_deleted(m.exchange.view());
+  });
+}
+
+ChannelCore::Done ChannelCore::remembering(const ExchangeBind& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const ExchangeBind& m, const Reply&) { engine_.topology().bound(m); });
+}
+
+ChannelCore::Done ChannelCore::remembering(const ExchangeUnbind& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const ExchangeUnbind& m, const Reply&) { engine_.topology().unbound(m); });
+}
+
+ChannelCore::Done ChannelCore::remembering(const QueueDeclare& method, Done done) {
+  return noting(method, std::move(done), [this](const QueueDeclare& m, const Reply& reply) {
+    // As the broker says it is called: it takes line ends out of names, for one.
+    const std::string name =
+        reply.payload.empty() ? m.queue.str() : reply.as<QueueDeclareOk>().queue.str();
+    last_queue_ = name;
+    engine_.topology().declared(m, name);
+  });
+}
+
+ChannelCore::Done ChannelCore::remembering(const QueueDelete& method, Done done) {
+  return noting(method, std::move(done), [this](const QueueDelete& m, const Reply&) {
+    engine_.topology().queue_deleted(named(m.queue));
+  });
+}
+
+ChannelCore::Done ChannelCore::remembering(const QueueBind& method, Done done) {
+  return noting(method, std::move(done), [this](const QueueBind& m, const Reply&) {
+    engine_.topology().bound(m, named(m.queue));
+  });
+}
+
+ChannelCore::Done ChannelCore::remembering(const QueueUnbind& method, Done done) {
+  return noting(method, std::move(done), [this](const QueueUnbind& m, const Reply&) {
+    engine_.topology().unbound(m, named(m.queue));
+  });
+}
+
+ChannelCore::Done ChannelCore::remembering(const BasicQos& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const BasicQos& m, const Reply&) { (m.global ? global_qos_ : qos_) = m; });
+}
+
+ChannelCore::Done ChannelCore::remembering(const TxSelect& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const TxSelect&, const Reply&) { has_transactions_ = true; });
+}
+
+// ------------------------------------------------------------------------------------------ acks
 
 bool ChannelCore::ack(std::uint64_t tag, std::uint32_t epoch, bool multiple) {
   if (epoch != epoch_ || state_ != State::open) return false;

@@ -1,8 +1,13 @@
 // ChannelCore: one channel of a connection, as the engine sees it. Methods that are answered go one
 // at a time, in order; messages are published and confirmed, delivered and acknowledged meanwhile.
 //
+// With recovery a channel outlives its connection: what waits for an answer fails, messages without
+// a confirm are resolved, deliveries cannot be acknowledged any more; then it is opened again, with
+// its prefetch, its mode and its consumers, and goes on with what was asked of it meanwhile.
+//
 // A channel that the broker closes (ReplyErrc and its text) fails everything that waits on it, with
-// that same error, and leaves the connection as it is. When the connection ends, its channels do.
+// that same error, and leaves the connection as it is. When the connection ends for good, its
+// channels do.
 //
 // What becomes of a published message (with confirms): no error: the broker has it. ReplyErrc::
 // no_route: nobody wanted it (mandatory). ClientErrc::refused: the broker did not take it.
@@ -18,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,11 +91,12 @@ class ChannelCore;
 // One consumer of a channel: what has been delivered and not been taken yet.
 class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
  public:
-  ConsumerCore(Engine& engine, std::string tag, bool no_ack);
+  ConsumerCore(Engine& engine, std::string tag, std::string queue, bool no_ack);
   ~ConsumerCore();
 
   const std::string& tag() const { return tag_; }
   bool no_ack() const { return no_ack_; }
+  const std::string& queue() const { return queue_name_; }
   // The next message; what has been delivered is given out even after the end. After that, the
   // reason of the end: closed after cancel(), not_found if the broker has cancelled it, the
   // channel's error. busy: somebody waits already.
@@ -108,9 +115,12 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
 
   Engine* engine_;  // null when that is gone
   const std::string tag_;
+  std::string queue_name_;
+  std::string request_;  // its basic.consume, encoded
   const bool no_ack_;
   Ring<Delivered> queue_;
   Completion<Failure, Delivered> waiter_;
+  bool is_on_ = false;  // the broker has agreed to it once
   bool ended_ = false;
   bool listed_ = false;  // in the engine's list of consumers whose handler is to be run
   Failure why_;
@@ -138,7 +148,20 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void call(const Request& request, Done done) {
     std::vector<std::byte> frame;
     const Failure failure = frame_of(request, frame);
-    start({std::move(frame), &Request::method, expects_reply(request), std::move(done)}, failure);
+    start({.frame = std::move(frame),
+           .method = &Request::method,
+           .has_reply = expects_reply(request),
+           .done = remembering(request, std::move(done))},
+          failure);
+  }
+
+  // The same for what recovery knows already.
+  template <class Request>
+  void call_unremembered(const Request& request, Done done) {
+    std::vector<std::byte> frame;
+    const Failure failure = frame_of(request, frame);
+    start({.frame = std::move(frame), .method = &Request::method, .done = std::move(done)},
+          failure);
   }
 
   // Publishes. The message is copied, but for a `body` that is held by `owner`. If this returns an
@@ -166,6 +189,10 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void begin(std::uint16_t id, Now now);
   void on_method(wire::Bytes payload, Now now);
   void on_content(Content content, Now now);
+  // The connection is gone, and another one is to be made. False: this channel was about to end,
+  // and has ended.
+  bool suspend(const Failure& why, Now now);
+  void rename_queue(const std::string& from, const std::string& to);
   Incoming::Take takes_content() const;
   void step(Now now);
   void end(const Failure& why, Now now);
@@ -179,6 +206,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
     std::vector<std::byte> frame = {};  // with the channel still to be put in
     const Method* method = nullptr;
     bool has_reply = true;
+    bool is_own = false;  // nobody has asked for it: it opens the channel, or brings back what was
+    std::shared_ptr<ConsumerCore> restores = {};
     Done done = {};
   };
   // A message without confirms, whose end is that it is written.
@@ -197,6 +226,26 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
     encode_frame(FrameType::method, 0, message, *size, writer);
     return {};
   }
+  // Wraps the handlers of methods that recovery has to know of.
+  template <class M>
+  Done remembering(const M&, Done done) {
+    return done;
+  }
+  Done remembering(const ExchangeDeclare& m, Done done);
+  Done remembering(const ExchangeDelete& m, Done done);
+  Done remembering(const ExchangeBind& m, Done done);
+  Done remembering(const ExchangeUnbind& m, Done done);
+  Done remembering(const QueueDeclare& m, Done done);
+  Done remembering(const QueueDelete& m, Done done);
+  Done remembering(const QueueBind& m, Done done);
+  Done remembering(const QueueUnbind& m, Done done);
+  Done remembering(const BasicQos& m, Done done);
+  Done remembering(const TxSelect& m, Done done);
+  std::string named(const Text& queue) const { return queue.empty() ? last_queue_ : queue.str(); }
+  template <class M>
+  void put_first(std::deque<Rpc>& first, const M& message, Done done);
+  void consume_again(std::deque<Rpc>& first, const std::shared_ptr<ConsumerCore>& consumer);
+  void fail_messages(const Failure& why);
   void start(Rpc rpc, const Failure& failure);
   void pump(Now now);
   void finish_rpc(const Reply& reply);
@@ -235,6 +284,11 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   std::vector<std::shared_ptr<ConsumerCore>> consumers_;
   ConsumerCore* last_consumer_ = nullptr;  // of the last delivery: the next is likely its, too
   std::uint64_t next_tag_ = 1;
+  std::string last_queue_;  // that was declared here: what an empty name means
+  // What recovery has to say again.
+  std::optional<BasicQos> qos_;         // for consumers to come
+  std::optional<BasicQos> global_qos_;  // for the channel
+  bool has_transactions_ = false;
   Timer timer_;
 };
 

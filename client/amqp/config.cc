@@ -64,6 +64,9 @@ Failure check(const ConnectionConfig& config) {
       {config.connect_timeout >= kMillisecond, "connect_timeout: 1 ms or more"},
       {config.operation_timeout >= kMillisecond, "operation_timeout: 1 ms or more"},
       {config.close_timeout >= kMillisecond, "close_timeout: 1 ms or more"},
+      {config.recovery_backoff >= kMillisecond, "recovery_backoff: 1 ms or more"},
+      {config.recovery_backoff_max >= config.recovery_backoff,
+       "recovery_backoff_max: not below recovery_backoff"},
       {config.max_method_bytes >= kMinFrameMax, "max_method_bytes: 4,096 or more"},
       {config.max_unsent_bytes >= 65'536, "max_unsent_bytes: 65,536 or more"},
   };

@@ -61,6 +61,12 @@ struct ConnectionConfig {
   // How long the end may take: for what is still to be written, and for the broker's close-ok.
   Duration close_timeout = std::chrono::seconds(5);
 
+  // A connection that is lost is made again, with all that was declared on it, until close().
+  // Pauses double from the first to the longest, with jitter.
+  bool recover = true;
+  Duration recovery_backoff = std::chrono::milliseconds(500);
+  Duration recovery_backoff_max = std::chrono::seconds(30);
+
   // A method or content header larger than this closes the connection.
   std::uint32_t max_method_bytes = 1'048'576;
   // So does a message with a body larger than this. (RabbitMQ's own limit: 128 MiB, from 4.0 16.)

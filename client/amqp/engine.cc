@@ -1,20 +1,28 @@
 #include "client/amqp/engine.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tern::amqp {
 namespace {
 
 constexpr std::size_t kPoolBytes = 4 * 1024 * 1024;
+// For a queue that another connection holds, which may be our own of before: until its heartbeats
+// are missed.
+constexpr int kMaxLockedTries = 60;
+constexpr Duration kLockedPause = std::chrono::seconds(2);
 
 }  // namespace
 
-Engine::Engine(Network& network, ConnectionConfig config)
+Engine::Engine(Network& network, ConnectionConfig config, std::uint64_t seed)
     : network_(network),
       config_(std::move(config)),
       now_(network.now()),
       pool_(kPoolBytes),
-      session_(network, timers_, pool_, config_, *this) {}
+      session_(network, timers_, pool_, config_, *this),
+      random_(config_.seed != 0 ? config_.seed : seed),
+      backoff_(config_.recovery_backoff, config_.recovery_backoff_max),
+      recovery_timer_(Timer::calling<&Engine::on_recovery_timer>(timers_, this)) {}
 
 // Channels and consumers may be held longer, by their own handlers among others.
 Engine::~Engine() {
@@ -118,7 +126,7 @@ void Engine::count_delivered(std::ptrdiff_t bytes) {
 
 void Engine::connect(Completion<Failure> done) {
   if (closed_) return complete(std::move(done), Failure(make_error_code(ClientErrc::closed)));
-  if (connecting_ || !session_.is_closed()) {
+  if (connecting_ || recovering_ || !session_.is_closed()) {
     return complete(std::move(done), Failure(make_error_code(ClientErrc::busy)));
   }
   connecting_ = true;
@@ -138,13 +146,21 @@ void Engine::on_session_ready(Now now) {
   now_ = now;
   connecting_ = false;
   was_ready_ = true;
+  if (recovering_) {
+    to_declare_ = topology_.in_order();
+    std::reverse(to_declare_.begin(), to_declare_.end());
+    tries_ = 0;
+    return declare_next(now);
+  }
   for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), Failure());
-  for (const auto& channel : std::exchange(waiting_, {})) give_number(channel, now);
+  open_waiting(now);
 }
 
 void Engine::on_session_ended(const Failure& why, Now now) {
   now_ = now;
   reading_paused_ = false;
+  const bool was_ready = std::exchange(was_ready_, false);
+  if (config_.recover && !closed_ && (was_ready || recovering_)) return begin_recovery(why, now);
   for (const auto& channel : std::exchange(channels_, {})) {
     if (channel) channel->end(why, now);
   }
@@ -158,11 +174,135 @@ void Engine::on_session_ended(const Failure& why, Now now) {
   for (const auto& channel : std::exchange(waiting_, {})) channel->end(why, now);
   for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), why);
   for (auto& done : std::exchange(close_done_, {})) complete(std::move(done), Failure());
-  if (std::exchange(was_ready_, false) && !closed_ && lost_handler_) lost_handler_(why);
+  if (was_ready && !closed_ && lost_handler_) lost_handler_(why);
 }
+
+// -------------------------------------------------------------------------------------- recovery
+
+void Engine::begin_recovery(const Failure& why, Now now) {
+  const bool is_first = !std::exchange(recovering_, true);
+  const auto declaring = std::exchange(declaring_, nullptr);
+  for (const auto& channel : std::exchange(channels_, {})) {
+    if (!channel) continue;
+    if (channel == declaring) {
+      channel->end(why, now);
+    } else if (channel->suspend(why, now)) {
+      waiting_.push_back(channel);
+    }
+  }
+  if (is_first) {
+    hosts_tried_ = 0;
+    if (lost_handler_) lost_handler_(why);
+  } else {
+    host_ = (host_ + 1) % config_.hosts.size();
+    if (hosts_tried_ < config_.hosts.size()) return open_next_host(now);
+  }
+  recovery_timer_.set(deadline_after(now.mono, backoff_.next(random_)));
+}
+
+void Engine::on_recovery_timer(Now now) {
+  now_ = now;
+  if (!recovering_ || closed_) return;
+  if (session_.is_ready()) return declare_next(now);
+  if (!session_.is_closed()) return;
+  hosts_tried_ = 0;
+  open_next_host(now);
+}
+
+// Declares what was declared before, one after the other, on a channel for this.
+void Engine::declare_next(Now now) {
+  if (to_declare_.empty()) return finish_recovery(now);
+  if (!declaring_ || declaring_->state() == ChannelCore::State::closed) {
+    declaring_ = std::make_shared<ChannelCore>(*this, ChannelConfig{.confirms = false});
+    give_number(declaring_, now);
+  }
+  switch (to_declare_.back().kind) {
+    case Topology::Kind::exchange:
+      return declare_again<ExchangeDeclare>(to_declare_.back());
+    case Topology::Kind::exchange_binding:
+      return declare_again<ExchangeBind>(to_declare_.back());
+    case Topology::Kind::queue:
+      return declare_again<QueueDeclare>(to_declare_.back());
+    case Topology::Kind::queue_binding:
+      return declare_again<QueueBind>(to_declare_.back());
+  }
+}
+
+template <class M>
+void Engine::declare_again(const Topology::Entity& entity) {
+  M method;
+  (void)decode_method(wire::Bytes(std::string_view(entity.method)), {}, method);
+  declaring_->call_unremembered(
+      method, [this, entity, on = declaring_.get()](const Failure& why, const Reply& reply) {
+        // The connection may have gone, and all begins anew.
+        if (declaring_.get() == on) on_declared_again(entity, why, reply);
+      });
+}
+
+void Engine::on_declared_again(const Topology::Entity& entity, const Failure& why,
+                               const Reply& reply) {
+  // An exclusive queue is held by the connection that died, until the broker notices.
+  if (why.code == ReplyErrc::resource_locked && ++tries_ < kMaxLockedTries) {
+    return recovery_timer_.set(deadline_after(now_.mono, kLockedPause));
+  }
+  tries_ = 0;
+  to_declare_.pop_back();
+  if (why) {
+    not_recovered(entity.to_string(), why);
+  } else if (entity.server_named) {
+    rename_queue(entity.name, reply.as<QueueDeclareOk>().queue.str());
+  }
+  // In the next step: this is inside the channel that declares.
+  recovery_timer_.set(now_.mono);
+}
+
+void Engine::rename_queue(const std::string& from, const std::string& to) {
+  topology_.rename_queue(from, to);
+  for (const auto& channel : waiting_) channel->rename_queue(from, to);
+  // What is left to do names it, too: its bindings are all still to come.
+  std::erase_if(to_declare_, [](const Topology::Entity& each) {
+    return each.kind == Topology::Kind::queue_binding;
+  });
+  std::vector<Topology::Entity> bindings = topology_.in_order();
+  std::erase_if(bindings, [](const Topology::Entity& each) {
+    return each.kind != Topology::Kind::queue_binding;
+  });
+  to_declare_.insert(to_declare_.begin(), std::make_move_iterator(bindings.rbegin()),
+                     std::make_move_iterator(bindings.rend()));
+}
+
+void Engine::finish_recovery(Now now) {
+  recovering_ = false;
+  backoff_.reset();
+  if (const auto declaring = std::exchange(declaring_, nullptr)) {
+    declaring->close([](const Failure&) {});
+  }
+  open_waiting(now);
+  if (recovered_handler_) recovered_handler_();
+}
+
+void Engine::not_recovered(std::string_view what, const Failure& why) {
+  if (not_recovered_handler_) not_recovered_handler_(what, why);
+}
+
+void Engine::open_again(std::uint16_t id) {
+  const std::shared_ptr<ChannelCore> channel = std::exchange(channels_[id], nullptr);
+  give_number(channel, now_);
+}
+
+void Engine::left_by_consumer(const std::string& queue) {
+  const bool used = std::any_of(
+      all_consumers_.begin(), all_consumers_.end(),
+      [&](const ConsumerCore* each) { return each->queue_name_ == queue && !each->ended_; });
+  if (!used) topology_.left_by_consumers(queue);
+}
+
+// --------------------------------------------------------------------------------------- the end
 
 void Engine::close(Completion<Failure> done) {
   closed_ = true;
+  recovering_ = false;
+  recovery_timer_.cancel();
   if (session_.is_closed()) {
     const Failure why(make_error_code(ClientErrc::closed));
     for (const auto& channel : std::exchange(waiting_, {})) channel->end(why, now_);
@@ -187,12 +327,18 @@ std::shared_ptr<ChannelCore> Engine::open_channel(const ChannelConfig& config) {
   auto channel = std::make_shared<ChannelCore>(*this, config);
   if (closed_) {
     channel->end(Failure(make_error_code(ClientErrc::closed)), now_);
-  } else if (session_.is_ready()) {
+  } else if (session_.is_ready() && !recovering_) {
     give_number(channel, now_);
   } else {
     waiting_.push_back(channel);
   }
   return channel;
+}
+
+void Engine::open_waiting(Now now) {
+  for (const auto& channel : std::exchange(waiting_, {})) {
+    if (channel->state() == ChannelCore::State::waiting) give_number(channel, now);
+  }
 }
 
 void Engine::give_number(const std::shared_ptr<ChannelCore>& channel, Now now) {

@@ -1,8 +1,11 @@
 // Engine: the deterministic AMQP client behind a facade: one connection and its channels. It does
 // no I/O, reads no clock and draws no randomness but from its seed.
 //
-// connect() tries each host once, in order. There is no recovery yet: when the connection ends, so
-// do its channels, and connect() may be called again.
+// connect() tries each host once, in order. When a connection that was there is lost, it is made
+// again (config.recover), and so is what was declared on it, in this order: exchanges, bindings
+// between them, queues, bindings of queues, then the channels with their modes, prefetch and
+// consumers. What cannot be brought back is told and left out. Without recovery the channels end
+// with the connection, and connect() may be called again.
 //
 // All of it belongs to the driver's executor, except post(), which hands a call over from any
 // thread. A public entry point is bracketed by enter(): it reads the time once. User code runs only
@@ -24,18 +27,21 @@
 #include "client/amqp/channel_core.h"
 #include "client/amqp/config.h"
 #include "client/amqp/session.h"
+#include "client/amqp/topology.h"
+#include "client/core/backoff.h"
 #include "client/core/completion.h"
 #include "client/core/frame.h"
 #include "client/core/inlet.h"
 #include "client/core/ports.h"
+#include "client/core/random.h"
 #include "client/core/timers.h"
 
 namespace tern::amqp {
 
 class Engine final : public Machine, private Session::Owner {
  public:
-  // `config` must have passed check().
-  Engine(Network& network, ConnectionConfig config);
+  // `config` must have passed check(). `seed` is used where the config gives none.
+  Engine(Network& network, ConnectionConfig config, std::uint64_t seed = 1);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -77,7 +83,23 @@ class Engine final : public Machine, private Session::Owner {
   using LostHandler = std::function<void(const Failure& why)>;
   void on_lost(LostHandler handler) { lost_handler_ = std::move(handler); }
 
+  // Called in a step when all is as it was before the connection was lost, and for each thing that
+  // could not be brought back.
+  using RecoveredHandler = std::function<void()>;
+  void on_recovered(RecoveredHandler handler) { recovered_handler_ = std::move(handler); }
+  using NotRecoveredHandler = std::function<void(std::string_view what, const Failure& why)>;
+  void on_not_recovered(NotRecoveredHandler handler) {
+    not_recovered_handler_ = std::move(handler);
+  }
+  bool is_recovering() const { return recovering_; }
+
   // For the channels.
+  Topology& topology() { return topology_; }
+  void not_recovered(std::string_view what, const Failure& why);
+  // The channel was closed by the broker while it was brought back: with a new number, once more.
+  void open_again(std::uint16_t id);
+  // Cancelled; if nobody else here consumes from that queue, auto-delete takes it.
+  void left_by_consumer(const std::string& queue);
   Session& session() { return session_; }
   Timers& timers() { return timers_; }
   const ConnectionConfig& config() const { return config_; }
@@ -126,6 +148,15 @@ class Engine final : public Machine, private Session::Owner {
   void on_session_ended(const Failure& why, Now now) override;
 
   void open_next_host(Now now);
+  void begin_recovery(const Failure& why, Now now);
+  void on_recovery_timer(Now now);
+  void declare_next(Now now);
+  template <class M>
+  void declare_again(const Topology::Entity& entity);
+  void on_declared_again(const Topology::Entity& entity, const Failure& why, const Reply& reply);
+  void rename_queue(const std::string& from, const std::string& to);
+  void finish_recovery(Now now);
+  void open_waiting(Now now);
   void give_number(const std::shared_ptr<ChannelCore>& channel, Now now);
   ChannelCore* find(std::uint16_t id);
 
@@ -141,6 +172,14 @@ class Engine final : public Machine, private Session::Owner {
   bool was_ready_ = false;
   std::size_t host_ = 0;  // the one that is tried, or was last
   std::size_t hosts_tried_ = 0;
+  Topology topology_;
+  bool recovering_ = false;
+  Random random_;
+  Backoff backoff_;
+  Timer recovery_timer_;
+  std::vector<Topology::Entity> to_declare_;  // the next at the end
+  int tries_ = 0;                             // of the next one
+  std::shared_ptr<ChannelCore> declaring_;    // the channel that this is done on
   std::vector<Completion<Failure>> connect_done_;
   std::vector<Completion<Failure>> close_done_;
   std::vector<std::shared_ptr<ChannelCore>> channels_;  // by number; 0 is empty
@@ -157,6 +196,8 @@ class Engine final : public Machine, private Session::Owner {
   bool reading_paused_ = false;
   BlockedHandler blocked_handler_;
   LostHandler lost_handler_;
+  RecoveredHandler recovered_handler_;
+  NotRecoveredHandler not_recovered_handler_;
 };
 
 }  // namespace tern::amqp

@@ -39,6 +39,7 @@ class EngineRig {
   explicit EngineRig(std::uint64_t seed = 1, const sim::FaultPlan& plan = {})
       : world(seed), fabric(world, plan), peer(fabric) {
     config.hosts = {{"peer", 0}};
+    config.recover = false;
   }
   ~EngineRig() {
     destroy();

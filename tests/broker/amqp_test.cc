@@ -55,6 +55,7 @@ class Peer {
       : world_(world), net_(fabric, host) {
     amqp::ConnectionConfig config;
     config.hosts = {{"broker", 0}};
+    config.recover = false;
     change(config);
     engine_ = std::make_unique<amqp::Engine>(net_, config);
     net_.attach(*engine_);

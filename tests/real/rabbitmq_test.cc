@@ -81,6 +81,7 @@ class Client {
   explicit Client(const std::function<void(ConnectionConfig&)>& change = [](auto&) {}) {
     ConnectionConfig config;
     EXPECT_FALSE(parse_uri("amqp://" + environment("TERN_RABBITMQ"), config));
+    config.recover = false;
     change(config);
     const Failure invalid = check(config);
     EXPECT_FALSE(invalid) << invalid.message();
@@ -314,6 +315,73 @@ TEST_F(RealRabbitmq, BlockedAndUnblocked) {
   control("ctl", "set_vm_memory_high_watermark 0.6");
   EXPECT_TRUE(client.run_until([&] { return !client.is_blocked && ending.endings != 0; }));
   EXPECT_FALSE(ending.failure);
+}
+
+// What was declared comes back, with the consumer and its prefetch; `lose` takes the connection
+// away.
+void comes_back(const std::function<void()>& lose) {
+  Client client([](ConnectionConfig& config) { config.recover = true; });
+  int recovered = 0;
+  std::vector<std::string> troubles;
+  const auto channel = client.open();
+  client.engine().on_recovered([&] { ++recovered; });
+  client.engine().on_not_recovered([&](std::string_view what, const Failure& why) {
+    troubles.push_back(std::string(what) + ": " + why.message());
+  });
+  const std::string exchange = unique("exchange");
+  EXPECT_FALSE(client.call(
+      *channel, ExchangeDeclare{
+                    .exchange = std::string_view(exchange), .type = "topic", .auto_delete = true}));
+  // One that the broker names, which another time has another name.
+  std::string queue;
+  EXPECT_FALSE(client.call(*channel, QueueDeclare{.exclusive = true}, [&](const Reply& reply) {
+    queue = reply.as<QueueDeclareOk>().queue.str();
+  }));
+  EXPECT_FALSE(client.call(*channel, QueueBind{.queue = std::string_view(queue),
+                                               .exchange = std::string_view(exchange),
+                                               .routing_key = "a.*"}));
+  EXPECT_FALSE(client.call(*channel, BasicQos{0, 2, false}));
+  const auto consumer = client.consume(*channel, queue);
+  const Target target{
+      .exchange = std::string_view(exchange), .routing_key = "a.b", .mandatory = true};
+  EXPECT_FALSE(client.publish(*channel, target, "before"));
+  const auto before = client.next(*consumer);
+  ASSERT_TRUE(before.has_value());
+  const std::uint32_t epoch = channel->epoch();
+  for (int times = 1; times <= 2; ++times) {
+    lose();
+    ASSERT_TRUE(client.run_until([&] { return recovered == times; }, seconds(60)));
+    ASSERT_TRUE(client.run_until([&] { return channel->state() == ChannelCore::State::open; }));
+    EXPECT_NE(consumer->queue(), queue);
+    // A tag of before means nothing now, and nothing is said of it.
+    client.engine();
+    EXPECT_FALSE(channel->ack(before->tag, epoch, false));
+    for (const char* body : {"1", "2", "3"}) {
+      EXPECT_FALSE(client.publish(*channel, target, body)) << times;
+    }
+    EXPECT_EQ(client.next(*consumer).value_or(Got{}).body, "1");
+    const auto second = client.next(*consumer);
+    ASSERT_TRUE(second.has_value());
+    EXPECT_FALSE(client.next(*consumer, nullptr, seconds(1)).has_value());
+    client.engine();
+    EXPECT_TRUE(channel->ack(second->tag, channel->epoch(), true));
+    const auto third = client.next(*consumer);
+    ASSERT_TRUE(third.has_value());
+    client.engine();
+    EXPECT_TRUE(channel->ack(third->tag, channel->epoch(), false));
+  }
+  EXPECT_EQ(troubles, std::vector<std::string>());
+}
+
+TEST_F(RealRabbitmq, RecoversFromTheOperator) {
+  comes_back([] { control("ctl", "close_all_connections maintenance"); });
+}
+
+TEST_F(RealRabbitmq, RecoversFromAKill) {
+  comes_back([] {
+    control("kill");
+    control("boot");
+  });
 }
 
 // ------------------------------------------------------------------------------------ declaring
