@@ -44,54 +44,6 @@ BasicProperties Delivered::properties() const {
   return header.properties;
 }
 
-// ------------------------------------------------------------------------------------- consumers
-
-ConsumerCore::ConsumerCore(Engine& engine, std::string tag, std::string queue, bool no_ack)
-    : engine_(&engine), tag_(std::move(tag)), queue_name_(std::move(queue)), no_ack_(no_ack) {
-  engine.add(*this);
-}
-
-ConsumerCore::~ConsumerCore() {
-  if (!engine_) return;
-  for (; !queue_.empty(); queue_.pop_front()) count(queue_.front(), -1);
-  engine_->remove(*this);
-}
-
-void ConsumerCore::count(const Delivered& delivered, int times) {
-  const Content& content = delivered.content;
-  const std::size_t bytes = content.method.size() + content.header.size() + content.body.size();
-  engine_->count_delivered(times * static_cast<std::ptrdiff_t>(bytes));
-}
-
-void ConsumerCore::next(Completion<Failure, Delivered> done) {
-  if (waiter_) return engine_->complete(std::move(done), ClientErrc::busy, Delivered());
-  waiter_ = std::move(done);
-  engine_->list(*this);
-}
-
-bool ConsumerCore::stop_waiting(const Failure& why) {
-  if (!waiter_) return false;
-  engine_->complete(std::exchange(waiter_, {}), why, Delivered());
-  return true;
-}
-
-void ConsumerCore::push(Delivered delivered) {
-  count(delivered, 1);
-  queue_.push_back(std::move(delivered));
-  if (waiter_) engine_->list(*this);
-}
-
-void ConsumerCore::run_due() {
-  while (is_due()) {
-    Completion<Failure, Delivered> waiter = std::move(waiter_);
-    if (queue_.empty()) return waiter(why_, Delivered());
-    Delivered delivered = std::move(queue_.front());
-    queue_.pop_front();
-    count(delivered, -1);
-    waiter(Failure(), std::move(delivered));
-  }
-}
-
 // ------------------------------------------------------------------------------------ life of one
 
 ChannelCore::ChannelCore(Engine& engine, ChannelConfig config)
@@ -107,7 +59,10 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
   state_ = State::opening;
   std::deque<Rpc> first;
   const auto opened = [this](const Failure& why, const Reply&) {
-    if (!why) state_ = State::open;
+    if (why) return;
+    state_ = State::open;
+    for (auto& done : std::exchange(open_done_, {})) done(Failure());
+    complete_space();
   };
   put_first(first, ChannelOpen(),
             config_.confirms ? Done([](const Failure&, const Reply&) {}) : Done(opened));
@@ -203,6 +158,7 @@ void ChannelCore::step(Now now) {
   }
   pump(now);
   complete_written();
+  complete_space();
 }
 
 void ChannelCore::close(Completion<const Failure&> done) {
@@ -231,6 +187,8 @@ void ChannelCore::end(const Failure& why, Now) {
   fail_messages(ending_);
   for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
   for (auto& done : std::exchange(close_done_, {})) done(Failure());
+  for (auto& done : std::exchange(open_done_, {})) done(ending_);
+  complete_space();
   if (had_number) engine_.forget(*this);
 }
 
@@ -288,6 +246,8 @@ void ChannelCore::discard() {
   const auto queue = std::exchange(queue_, {});
   const Rpc current = std::exchange(current_, {});
   const auto close_done = std::exchange(close_done_, {});
+  const auto open_done = std::exchange(open_done_, {});
+  const auto space_done = std::exchange(space_done_, {});
   const auto consumers = std::exchange(consumers_, {});
   last_consumer_ = nullptr;
   confirms_.fail_all([](Unconfirmed& message) { const auto done = std::move(message.done); });
@@ -440,7 +400,10 @@ void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
     if (!outcome && !ack) outcome = ClientErrc::refused;
     engine_.resolve(std::move(message.done), std::move(outcome));
   });
-  if (known) return;
+  if (known) {
+    if (!space_done_.empty()) wake();
+    return;
+  }
   engine_.session().violate(ReplyErrc::command_invalid,
                             "channel " + std::to_string(id_) + ": message " + std::to_string(tag) +
                                 " was confirmed, and was not published",
@@ -510,7 +473,7 @@ Failure ChannelCore::refusal(std::size_t body_bytes) const {
 }
 
 Failure ChannelCore::publish(const Target& target, const BasicProperties& properties,
-                             wire::Bytes body, FrameRef owner, Completion<Failure> done) {
+                             wire::Bytes body, FrameRef owner, Completion<Failure>&& done) {
   if (Failure failure = refusal(body.size())) return failure;
   const BasicPublish method{target.exchange, target.routing_key, target.mandatory, false};
   const ContentHeader header{body.size(), properties};
@@ -565,6 +528,28 @@ void ChannelCore::refer_body(wire::Bytes body, FrameRef owner, std::uint32_t fra
     end_frame(end);
     output.commit(1);
     left.remove_prefix(now.size());
+  }
+}
+
+void ChannelCore::wait_space(Completion<Failure> done) {
+  space_done_.push_back(std::move(done));
+  wake();
+}
+
+// Not open yet is no lack of space, but nothing can be published either: that waits, too.
+void ChannelCore::complete_space() {
+  if (space_done_.empty()) return;
+  const Failure why = refusal(1);
+  if (why.code == ClientErrc::queue_full) return engine_.mark_when_written(*this);
+  if (why.code == ClientErrc::no_broker) return;
+  for (auto& done : std::exchange(space_done_, {})) engine_.resolve(std::move(done), why);
+}
+
+void ChannelCore::when_open(Completion<const Failure&> done) {
+  if (state_ == State::waiting || state_ == State::opening) {
+    open_done_.push_back(std::move(done));
+  } else {
+    engine_.post([done = std::move(done), why = over()]() mutable { done(why); });
   }
 }
 
@@ -643,92 +628,6 @@ void ChannelCore::end_consumer(const std::shared_ptr<ConsumerCore>& consumer, co
   if (last_consumer_ == consumer.get()) last_consumer_ = nullptr;
   engine_.list(*consumer);
   std::erase(consumers_, consumer);
-}
-
-// ------------------------------------------------------------------------ what recovery has to
-// know
-
-namespace {
-
-template <class M>
-std::string copy_of(const M& method) {
-  const auto size = encoded_size(method);
-  std::string out(size ? *size : 0, '\0');
-  wire::Writer writer(std::as_writable_bytes(std::span(out.data(), out.size())));
-  if (size) encode(method, writer);
-  return out;
-}
-
-// Calls `note(method, reply)` when it has gone well; the request itself is gone by then.
-template <class M, class Note>
-ChannelCore::Done noting(const M& method, ChannelCore::Done done, Note note) {
-  return [copy = copy_of(method), done = std::move(done), note](const Failure& why,
-                                                                const Reply& reply) mutable {
-    M again;
-    if (!why && !decode_method(wire::Bytes(std::string_view(copy)), {}, again)) note(again, reply);
-    done(why, reply);
-  };
-}
-
-}  // namespace
-
-ChannelCore::Done ChannelCore::remembering(const ExchangeDeclare& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const ExchangeDeclare& m, const Reply&) { engine_.topology().declared(m); });
-}
-
-ChannelCore::Done ChannelCore::remembering(const ExchangeDelete& method, Done done) {
-  return noting(method, std::move(done), [this](const ExchangeDelete& m, const Reply&) {
-    engine_.topology().exchange_deleted(m.exchange.view());
-  });
-}
-
-ChannelCore::Done ChannelCore::remembering(const ExchangeBind& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const ExchangeBind& m, const Reply&) { engine_.topology().bound(m); });
-}
-
-ChannelCore::Done ChannelCore::remembering(const ExchangeUnbind& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const ExchangeUnbind& m, const Reply&) { engine_.topology().unbound(m); });
-}
-
-ChannelCore::Done ChannelCore::remembering(const QueueDeclare& method, Done done) {
-  return noting(method, std::move(done), [this](const QueueDeclare& m, const Reply& reply) {
-    // As the broker says it is called: it takes line ends out of names, for one.
-    const std::string name =
-        reply.payload.empty() ? m.queue.str() : reply.as<QueueDeclareOk>().queue.str();
-    last_queue_ = name;
-    engine_.topology().declared(m, name);
-  });
-}
-
-ChannelCore::Done ChannelCore::remembering(const QueueDelete& method, Done done) {
-  return noting(method, std::move(done), [this](const QueueDelete& m, const Reply&) {
-    engine_.topology().queue_deleted(named(m.queue));
-  });
-}
-
-ChannelCore::Done ChannelCore::remembering(const QueueBind& method, Done done) {
-  return noting(method, std::move(done), [this](const QueueBind& m, const Reply&) {
-    engine_.topology().bound(m, named(m.queue));
-  });
-}
-
-ChannelCore::Done ChannelCore::remembering(const QueueUnbind& method, Done done) {
-  return noting(method, std::move(done), [this](const QueueUnbind& m, const Reply&) {
-    engine_.topology().unbound(m, named(m.queue));
-  });
-}
-
-ChannelCore::Done ChannelCore::remembering(const BasicQos& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const BasicQos& m, const Reply&) { (m.global ? global_qos_ : qos_) = m; });
-}
-
-ChannelCore::Done ChannelCore::remembering(const TxSelect& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const TxSelect&, const Reply&) { has_transactions_ = true; });
 }
 
 // ------------------------------------------------------------------------------------------ acks

@@ -100,7 +100,8 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   // The next message; what has been delivered is given out even after the end. After that, the
   // reason of the end: closed after cancel(), not_found if the broker has cancelled it, the
   // channel's error. busy: somebody waits already.
-  void next(Completion<Failure, Delivered> done);
+  // `op` is a number to cancel the waiting by, or 0.
+  void next(Completion<Failure, Delivered> done, std::uint64_t op = 0);
   // Ends that waiting with `why`. False: nobody waits.
   bool stop_waiting(const Failure& why);
 
@@ -120,6 +121,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   const bool no_ack_;
   Ring<Delivered> queue_;
   Completion<Failure, Delivered> waiter_;
+  std::uint64_t waiter_op_ = 0;
   bool is_on_ = false;  // the broker has agreed to it once
   bool ended_ = false;
   bool listed_ = false;  // in the engine's list of consumers whose handler is to be run
@@ -165,10 +167,14 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   }
 
   // Publishes. The message is copied, but for a `body` that is held by `owner`. If this returns an
-  // error, nothing was published and `done` is not called: queue_full (a limit is reached), the
+  // error, nothing was published and `done` is as it was: queue_full (a limit is reached), the
   // channel's error, no_broker (not open yet), invalid_argument.
   Failure publish(const Target& target, const BasicProperties& properties, wire::Bytes body,
-                  FrameRef owner, Completion<Failure> done);
+                  FrameRef owner, Completion<Failure>&& done);
+  // Calls `done` when a message of some bytes could be published, or never will be (the error why).
+  void wait_space(Completion<Failure> done);
+  // Calls `done` when the channel is open, or has ended (with its error). Inside a step.
+  void when_open(Completion<const Failure&> done);
   std::size_t unconfirmed() const { return confirms_.size(); }
 
   // Begins to consume; `done` gets the consumer when the broker has agreed. An empty tag in
@@ -261,6 +267,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void refer_body(wire::Bytes body, FrameRef owner, std::uint32_t frame_max);
   void end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why);
   void complete_written();
+  void complete_space();
   void arm_timer();
   void on_timer(Now now);
   void wake();
@@ -278,6 +285,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   bool wants_close_ = false;
   bool has_selected_ = false;  // confirms are on
   std::vector<Completion<const Failure&>> close_done_;
+  std::vector<Completion<const Failure&>> open_done_;
+  std::vector<Completion<Failure>> space_done_;
   Confirms confirms_;
   Ring<Unwritten> unwritten_;
   Acks acks_;

@@ -316,6 +316,27 @@ void Engine::close(Completion<Failure> done) {
   session_.close(now_);
 }
 
+void Engine::end(Now now) {
+  now_ = now;
+  closed_ = true;
+  recovering_ = false;
+  recovery_timer_.cancel();
+  const Failure why(make_error_code(ClientErrc::closed));
+  for (const auto& channel : std::exchange(waiting_, {})) channel->end(why, now);
+  for (const auto& channel : std::exchange(channels_, {})) {
+    if (channel) channel->end(why, now);
+  }
+  for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), why);
+}
+
+void Engine::cancel(std::uint64_t op) {
+  for (ConsumerCore* const consumer : std::vector(all_consumers_)) {
+    if (consumer->waiter_ && consumer->waiter_op_ == op) {
+      consumer->stop_waiting(std::make_error_code(std::errc::operation_canceled));
+    }
+  }
+}
+
 void Engine::on_blocked(bool blocked, std::string_view reason, Now now) {
   now_ = now;
   if (blocked_handler_) blocked_handler_(blocked, reason);

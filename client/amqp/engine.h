@@ -63,6 +63,10 @@ class Engine final : public Machine, private Session::Owner {
   // Reads the time for a public call, on the executor.
   Now enter() { return now_ = network_.now(); }
   void wake() { network_.wake(); }
+  // Ends the waiting with this number, if it has not ended yet.
+  void cancel(std::uint64_t op);
+  // Everything fails now, without a goodbye; the network is about to close all links.
+  void end(Now now);
 
   // Error: that of the last host tried; busy: connected, or at it; closed.
   void connect(Completion<Failure> done);

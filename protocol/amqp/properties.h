@@ -22,14 +22,14 @@ inline constexpr std::uint8_t kPersistent = 2;
 struct BasicProperties {
   Text content_type = wire::null;
   Text content_encoding = wire::null;
-  std::optional<Table> headers;
-  std::optional<std::uint8_t> delivery_mode;
-  std::optional<std::uint8_t> priority;
+  std::optional<Table> headers = {};
+  std::optional<std::uint8_t> delivery_mode = {};
+  std::optional<std::uint8_t> priority = {};
   Text correlation_id = wire::null;
   Text reply_to = wire::null;
   Text expiration = wire::null;  // milliseconds, as decimal digits
   Text message_id = wire::null;
-  std::optional<Timestamp> timestamp;
+  std::optional<Timestamp> timestamp = {};
   Text type = wire::null;
   Text user_id = wire::null;
   Text app_id = wire::null;

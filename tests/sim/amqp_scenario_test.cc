@@ -126,9 +126,9 @@ class Publisher final : public Client {
   void resume() override {
     if (!channel_) return start();
     ++channels_;  // a new time of the channel, and a new order
-    world_.after(milliseconds(100), [this] {
-      engine();
-      if (channel_->state() == ChannelCore::State::closed) {
+    engine();
+    channel_->when_open([this](const Failure& why) {
+      if (why) {
         start();
       } else if (is_declared_) {
         publish(channel_);

@@ -1,0 +1,235 @@
+// Channel: where methods and messages go; Subscription: where deliveries come from.
+//
+//   amqp::Channel channel = co_await connection.async_open_channel({}, asio::use_awaitable);
+//   co_await channel.async_call(amqp::QueueDeclare{.queue = "orders", .durable = true},
+//                               asio::use_awaitable);
+//   amqp::Message message{.body = "an order", .properties = {.delivery_mode = amqp::kPersistent}};
+//   co_await channel.async_publish({.routing_key = "orders", .mandatory = true}, message,
+//                                  asio::use_awaitable);      // done when the broker has it
+//
+//   amqp::Subscription orders =
+//       co_await channel.async_consume({.queue = "orders"}, {.prefetch = 100},
+//       asio::use_awaitable);
+//   for (;;) {
+//     amqp::Delivery delivery = co_await orders.async_next(asio::use_awaitable);
+//     const auto processing = delivery.process();             // acks, or rejects on an exception
+//     handle(delivery.body());
+//   }
+//
+// Any completion token; handlers run on their associated executor, by default the connection's.
+// Every function may be called from any thread. Arguments are views that are copied before a call
+// returns (with a lazy token: when it is awaited).
+//
+// Lifetimes: these are handles; copies mean the same channel. They keep the connection's memory,
+// not the connection: when that is closed, everything ends with ClientErrc::closed. A channel
+// without handles goes on for its subscriptions' sake, until it or the connection is closed.
+//
+// Errors: see channel_core.h; what happens to a channel when its connection is lost too.
+#ifndef TERN_CLIENT_AMQP_CHANNEL_H_
+#define TERN_CLIENT_AMQP_CHANNEL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/amqp/channel_core.h"
+#include "client/amqp/message.h"
+#include "client/net/async.h"
+
+namespace tern::amqp {
+
+struct ConsumeOptions {
+  // Deliveries that are on the way or not yet acknowledged, at most. 0: no limit, which is for
+  // consumers that do not acknowledge.
+  std::uint16_t prefetch = 100;
+};
+
+// What the broker says of a queue that was declared.
+struct QueueInfo {
+  std::string name;
+  std::uint32_t messages = 0;
+  std::uint32_t consumers = 0;
+};
+
+class Subscription {
+ public:
+  Subscription() = default;
+  Subscription(std::shared_ptr<ConnectionState> state, std::shared_ptr<ChannelCore> channel,
+               std::shared_ptr<ConsumerCore> consumer)
+      : state_(std::move(state)), channel_(std::move(channel)), consumer_(std::move(consumer)) {}
+
+  const std::string& tag() const { return consumer_->tag(); }
+
+  // The next delivery. Can be cancelled; nothing is lost then.
+  template <class Token>
+  auto async_next(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<Delivery>(
+        state_->executor(), state_,
+        [this](std::uint64_t op, Completion<Failure, Delivery> done) {
+          start_next(op, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // What has been delivered is still given out by async_next(), and the end after it.
+  template <class Token>
+  auto async_cancel(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this](std::uint64_t, Completion<Failure> done) { start_cancel(std::move(done)); },
+        std::forward<Token>(token), diagnostics);
+  }
+
+ private:
+  void start_next(std::uint64_t op, Completion<Failure, Delivery> done);
+  void start_cancel(Completion<Failure> done);
+
+  std::shared_ptr<ConnectionState> state_;
+  std::shared_ptr<ChannelCore> channel_;
+  std::shared_ptr<ConsumerCore> consumer_;
+};
+
+class Channel {
+ public:
+  Channel() = default;
+  Channel(std::shared_ptr<ConnectionState> state, std::shared_ptr<ChannelCore> core)
+      : state_(std::move(state)), core_(std::move(core)) {}
+
+  // Any method that is answered without data: declaring, binding, deleting, purging, transactions.
+  template <class Request, class Token>
+  auto async_call(const Request& request, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this, request](std::uint64_t, Completion<Failure> done) {
+          start_call(request, [done = std::move(done)](const Failure& why, const Reply&) mutable {
+            return std::pair(std::move(done), why);
+          });
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // Completes with what the broker says of the queue, its name above all.
+  template <class Token>
+  auto async_declare(const QueueDeclare& request, Token&& token,
+                     Diagnostics* diagnostics = nullptr) {
+    return net::async_start<QueueInfo>(
+        state_->executor(), state_,
+        [this, request](std::uint64_t, Completion<Failure, QueueInfo> done) {
+          start_declare(request, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // Completes when the broker has confirmed the message (or, without confirms, when it is written).
+  // Never waits: queue_full if the channel's limits are reached; then async_wait_space().
+  template <class Token>
+  auto async_publish(const Target& target, const Message& message, Token&& token,
+                     Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this, target, message](std::uint64_t, Completion<Failure> done) {
+          start_publish(target, message, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // Completes when a message can be published again, or never will be.
+  template <class Token>
+  auto async_wait_space(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this](std::uint64_t, Completion<Failure> done) { start_wait_space(std::move(done)); },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  template <class Token>
+  auto async_consume(const BasicConsume& request, const ConsumeOptions& options, Token&& token,
+                     Diagnostics* diagnostics = nullptr) {
+    return net::async_start<Subscription>(
+        state_->executor(), state_,
+        [this, request, options](std::uint64_t, Completion<Failure, Subscription> done) {
+          start_consume(request, options, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // One message, or an empty Delivery if the queue has none.
+  template <class Token>
+  auto async_get(const BasicGet& request, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<Delivery>(
+        state_->executor(), state_,
+        [this, request](std::uint64_t, Completion<Failure, Delivery> done) {
+          start_get(request, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // After what was asked of it before.
+  template <class Token>
+  auto async_close(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this](std::uint64_t, Completion<Failure> done) { start_close(std::move(done)); },
+        std::forward<Token>(token), diagnostics);
+  }
+
+ private:
+  // Calls a method on the executor; `finish` makes the user's handler and its error of the answer.
+  template <class Request, class Finish>
+  void start_call(const Request& request, Finish finish);
+  void start_declare(const QueueDeclare& request, Completion<Failure, QueueInfo> done);
+  void start_publish(const Target& target, const Message& message, Completion<Failure> done);
+  void start_wait_space(Completion<Failure> done);
+  void start_consume(const BasicConsume& request, const ConsumeOptions& options,
+                     Completion<Failure, Subscription> done);
+  void start_get(const BasicGet& request, Completion<Failure, Delivery> done);
+  void start_close(Completion<Failure> done);
+
+  std::shared_ptr<ConnectionState> state_;
+  std::shared_ptr<ChannelCore> core_;
+};
+
+namespace internal {
+
+// A method as bytes of its own, for another thread; empty with `failure` set if it cannot be sent.
+template <class M>
+std::vector<std::byte> packed(const M& method, Failure& failure) {
+  const char* field = "";
+  const auto size = encoded_size(method, &field);
+  if (!size) failure = Session::refuse(M::method, field, size.error());
+  std::vector<std::byte> bytes(size ? *size : 0);
+  wire::Writer writer(bytes);
+  if (size) encode(method, writer);
+  return bytes;
+}
+template <class M>
+M unpacked(const std::vector<std::byte>& bytes) {
+  M method;
+  (void)decode_method(wire::Bytes(std::span<const std::byte>(bytes)), {}, method);
+  return method;
+}
+
+}  // namespace internal
+
+template <class Request, class Finish>
+void Channel::start_call(const Request& request, Finish finish) {
+  Failure failure;
+  auto bytes = internal::packed(request, failure);
+  state_->run([&engine = state_->engine(), core = core_, bytes = std::move(bytes), failure,
+               finish = std::move(finish)]() mutable {
+    ChannelCore::Done done = [&engine, finish = std::move(finish)](const Failure& why,
+                                                                   const Reply& reply) mutable {
+      auto [handler, error] = finish(why, reply);
+      engine.complete(std::move(handler), std::move(error));
+    };
+    if (failure) return done(failure, Reply());
+    core->call(internal::unpacked<Request>(bytes), std::move(done));
+  });
+}
+
+}  // namespace tern::amqp
+
+#endif  // TERN_CLIENT_AMQP_CHANNEL_H_

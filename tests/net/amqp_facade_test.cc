@@ -1,0 +1,385 @@
+// The AMQP client's public face, over sockets, against an embedded broker on a thread of its own:
+// coroutines, callbacks and futures, other threads, lifetimes.
+#include <gtest/gtest.h>
+
+#include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/use_future.hpp>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "client/amqp/connection.h"
+#include "client/net/asio_network.h"
+#include "client/net/runtime.h"
+#include "tests/broker/amqp_broker.h"
+
+namespace tern::amqp {
+namespace {
+
+using namespace std::chrono_literals;
+using asio::use_awaitable;
+
+constexpr auto kPatience = 60s;
+
+// A broker on loopback, on a thread of its own.
+class Broker {
+ public:
+  Broker() : network_(std::make_unique<net::AsioNetwork>(runtime_.executor())) {
+    broker_ = std::make_unique<broker::AmqpBroker>(store_, *network_, Endpoint{"127.0.0.1", 0});
+    network_->attach(*broker_);
+    on_thread([this](broker::AmqpBroker& held) {
+      EXPECT_FALSE(held.start());
+      endpoint_ = held.endpoint();
+    });
+  }
+  ~Broker() {
+    on_thread([this](broker::AmqpBroker&) {
+      network_->shutdown();
+      broker_.reset();
+      network_.reset();
+    });
+  }
+  void on_thread(const std::function<void(broker::AmqpBroker&)>& call) {
+    std::promise<void> done;
+    network_->post([&] {
+      call(*broker_);
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  std::size_t ready(const std::string& queue) {
+    std::size_t count = 0;
+    on_thread([&](broker::AmqpBroker& held) {
+      const broker::AmqpQueue* const found = held.store().queue(queue);
+      count = found ? found->ready.size() + found->unacked : 0;
+    });
+    return count;
+  }
+  ConnectionConfig config() const {
+    ConnectionConfig config;
+    config.hosts = {endpoint_};
+    config.recovery_backoff = 10ms;
+    return config;
+  }
+
+ private:
+  net::Runtime runtime_;
+  broker::AmqpStore store_;
+  std::unique_ptr<net::AsioNetwork> network_;
+  std::unique_ptr<broker::AmqpBroker> broker_;
+  Endpoint endpoint_;
+};
+
+class AmqpFacade : public ::testing::Test {
+ protected:
+  // Runs a coroutine to its end.
+  void run(std::function<asio::awaitable<void>()> body) {
+    std::exception_ptr thrown;
+    bool done = false;
+    asio::co_spawn(context, std::move(body), [&](std::exception_ptr error) {
+      thrown = error;
+      done = true;
+    });
+    run_until([&] { return done; });
+    ASSERT_TRUE(done);
+    if (thrown) std::rethrow_exception(thrown);
+  }
+  void run_until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      context.restart();
+      context.run_one_for(100ms);
+    }
+  }
+
+  Broker broker;
+  asio::io_context context{1};
+};
+
+asio::awaitable<Channel> ready_channel(Connection& connection, std::string queue) {
+  co_await connection.async_connect(use_awaitable);
+  Channel channel = co_await connection.async_open_channel({}, use_awaitable);
+  const QueueDeclare declare{.queue = std::string_view(queue)};
+  const QueueInfo info = co_await channel.async_declare(declare, use_awaitable);
+  EXPECT_EQ(info.name, queue);
+  co_return channel;
+}
+
+TEST_F(AmqpFacade, ACoroutineThereAndBack) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const Message message{
+        .body = "hello",
+        .properties = {.content_type = "text/plain", .delivery_mode = kPersistent}};
+    const Target target{.routing_key = "q", .mandatory = true};
+    for (int i = 0; i < 3; ++i) co_await channel.async_publish(target, message, use_awaitable);
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    for (int i = 0; i < 3; ++i) {
+      const Delivery delivery = co_await subscription.async_next(use_awaitable);
+      EXPECT_EQ(delivery.body(), "hello");
+      EXPECT_EQ(delivery.properties().content_type, Text("text/plain"));
+      EXPECT_EQ(delivery.routing_key(), "q");
+      EXPECT_FALSE(delivery.redelivered());
+      delivery.ack();
+    }
+    co_await subscription.async_cancel(use_awaitable);
+    co_await channel.async_close(use_awaitable);
+    co_await connection.async_close(use_awaitable);
+  });
+  EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+TEST_F(AmqpFacade, ErrorsAreThrownWithTheirCode) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    std::error_code code;
+    Diagnostics diagnostics;
+    try {
+      const Target nowhere{.routing_key = "nowhere", .mandatory = true};
+      co_await channel.async_publish(nowhere, {}, use_awaitable, &diagnostics);
+    } catch (const std::system_error& error) {
+      code = error.code();
+    }
+    EXPECT_EQ(code, ReplyErrc::no_route);
+    EXPECT_NE(diagnostics.message.find("nowhere"), std::string::npos);
+    try {
+      const QueueDeclare missing{.queue = "missing", .passive = true};
+      co_await channel.async_call(missing, use_awaitable);
+    } catch (const std::system_error& error) {
+      code = error.code();
+    }
+    EXPECT_EQ(code, ReplyErrc::not_found);
+    // That was the end of this channel, and of no other.
+    try {
+      co_await channel.async_publish({}, {}, use_awaitable);
+    } catch (const std::system_error& error) {
+      code = error.code();
+    }
+    EXPECT_EQ(code, ReplyErrc::not_found);
+    Channel other = co_await connection.async_open_channel({}, use_awaitable);
+    const BasicGet get{.queue = "q"};
+    EXPECT_FALSE(co_await other.async_get(get, use_awaitable));
+  });
+}
+
+TEST_F(AmqpFacade, ProcessingAcknowledgesOrRejects) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const Message message{.body = "m"};
+    const Target target{.routing_key = "q"};
+    co_await channel.async_publish(target, message, use_awaitable);
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    Delivery delivery = co_await subscription.async_next(use_awaitable);
+    try {
+      const auto processing = delivery.process(/*requeue=*/true);
+      throw std::runtime_error("no");
+    } catch (const std::runtime_error&) {
+    }
+    delivery = co_await subscription.async_next(use_awaitable);
+    EXPECT_TRUE(delivery.redelivered());
+    {
+      const auto processing = delivery.process();
+    }
+    co_await channel.async_close(use_awaitable);
+  });
+  EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+TEST_F(AmqpFacade, WaitingCanBeCancelled) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    asio::cancellation_signal signal;
+    std::optional<std::error_code> ended;
+    subscription.async_next(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::error_code error, const Delivery&) { ended = error; }));
+    signal.emit(asio::cancellation_type::total);
+    const Message message{.body = "m"};
+    const Target target{.routing_key = "q"};
+    co_await channel.async_publish(target, message, use_awaitable);
+    EXPECT_EQ(ended, std::optional<std::error_code>(asio::error::operation_aborted));
+    const Delivery delivery = co_await subscription.async_next(use_awaitable);
+    EXPECT_EQ(delivery.body(), "m");
+  });
+}
+
+TEST_F(AmqpFacade, BackPressureCanBeAwaited) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    co_await ready_channel(connection, "q");
+    const ChannelConfig small{.max_unconfirmed = 10};
+    Channel channel = co_await connection.async_open_channel(small, use_awaitable);
+    int confirmed = 0, full = 0;
+    const Message message{.body = "m"};
+    const Target target{.routing_key = "q"};
+    for (int i = 0; i < 1000; ++i) {
+      co_await channel.async_wait_space(use_awaitable);
+      channel.async_publish(target, message, [&](std::error_code error) {
+        confirmed += error ? 0 : 1;
+        full += error == ClientErrc::queue_full ? 1 : 0;
+      });
+    }
+    co_await channel.async_close(use_awaitable);
+    EXPECT_EQ(full, 0);
+    EXPECT_GE(confirmed, 990);  // the last ones may be on their way when the channel closes
+  });
+}
+
+TEST_F(AmqpFacade, RecoveryGoesOnByItself) {
+  int lost = 0, recovered = 0;
+  run([&]() -> asio::awaitable<void> {
+    ConnectionEvents events;
+    events.on_lost = [&](const Failure&) { ++lost; };
+    events.on_recovered = [&] { ++recovered; };
+    Connection connection(context, broker.config(), events);
+    Channel channel = co_await ready_channel(connection, "q");
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    broker.on_thread([](broker::AmqpBroker& held) { held.close_connections("maintenance"); });
+    // On the same channel, by the same subscription.
+    const Message message{.body = "after"};
+    const Target target{.routing_key = "q"};
+    for (;;) {
+      std::error_code failed;
+      try {
+        co_await channel.async_publish(target, message, use_awaitable);
+      } catch (const std::system_error& error) {
+        failed = error.code();
+      }
+      if (!failed && recovered > 0) break;
+      co_await channel.async_wait_space(use_awaitable);
+    }
+    const Delivery delivery = co_await subscription.async_next(use_awaitable);
+    EXPECT_EQ(delivery.body(), "after");
+    delivery.ack();
+    co_await connection.async_close(use_awaitable);
+  });
+  EXPECT_EQ(lost, 1);
+  EXPECT_EQ(recovered, 1);
+}
+
+TEST_F(AmqpFacade, FuturesAndManyThreads) {
+  net::Runtime runtime;
+  Connection connection(runtime.executor(), broker.config());
+  connection.async_connect(asio::use_future).get();
+  Channel channel = connection.async_open_channel({}, asio::use_future).get();
+  channel.async_declare({.queue = "q"}, asio::use_future).get();
+  Subscription subscription =
+      channel.async_consume({.queue = "q"}, {.prefetch = 50}, asio::use_future).get();
+  constexpr int kThreads = 4, kEach = 500;
+  std::atomic<int> confirmed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string body = std::to_string(t) + "." + std::to_string(i);
+        channel
+            .async_publish({.routing_key = "q"}, {.body = body, .properties = {.app_id = "test"}},
+                           asio::use_future)
+            .get();
+        ++confirmed;
+      }
+    });
+  }
+  std::vector<int> next(kThreads);
+  for (int i = 0; i < kThreads * kEach; ++i) {
+    const Delivery delivery = subscription.async_next(asio::use_future).get();
+    const std::string body(delivery.body());
+    const int thread = std::stoi(body);
+    ASSERT_EQ(body, std::to_string(thread) + "." +
+                        std::to_string(next[static_cast<std::size_t>(thread)]++));
+    ASSERT_EQ(delivery.properties().app_id, Text("test"));
+    delivery.ack();
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(confirmed, kThreads * kEach);
+  connection.async_close(asio::use_future).get();
+}
+
+TEST_F(AmqpFacade, WhatWaitsEndsWithTheConnection) {
+  std::optional<std::error_code> next_ended, call_ended;
+  {
+    Connection connection(context, broker.config());
+    std::optional<Subscription> subscription;
+    std::optional<Channel> channel;
+    asio::co_spawn(
+        context,
+        [&]() -> asio::awaitable<void> {
+          channel = co_await ready_channel(connection, "q");
+          const BasicConsume consume{.queue = "q"};
+          subscription = co_await channel->async_consume(consume, {}, use_awaitable);
+        },
+        asio::detached);
+    run_until([&] { return subscription.has_value(); });
+    subscription->async_next([&](std::error_code error, const Delivery&) { next_ended = error; });
+    channel->async_call(QueueDeclare{.queue = "r"},
+                        [&](std::error_code error) { call_ended = error; });
+  }
+  run_until([&] { return next_ended && call_ended; });
+  EXPECT_EQ(next_ended, std::optional<std::error_code>(make_error_code(ClientErrc::closed)));
+  EXPECT_EQ(call_ended, std::optional<std::error_code>(make_error_code(ClientErrc::closed)));
+}
+
+TEST_F(AmqpFacade, TheContextEndsFirst) {
+  auto owned = std::make_shared<int>(7);
+  const std::weak_ptr<int> watch = owned;
+  {
+    asio::io_context early(1);
+    auto connection = std::make_shared<Connection>(early, broker.config());
+    bool waits = false;
+    asio::co_spawn(
+        early,
+        // The coroutine holds the connection that it waits for.
+        [](std::shared_ptr<Connection> held, std::shared_ptr<int> mine,
+           bool& waiting) -> asio::awaitable<void> {
+          Channel channel = co_await ready_channel(*held, "q");
+          const BasicConsume consume{.queue = "q"};
+          Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+          waiting = true;
+          co_await subscription.async_next(use_awaitable);
+          *mine = 8;
+        }(connection, std::move(owned), waits),
+        asio::detached);
+    connection.reset();
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (!waits && std::chrono::steady_clock::now() < end) early.run_one_for(100ms);
+    EXPECT_TRUE(waits);
+  }
+  EXPECT_TRUE(watch.expired());
+}
+
+TEST_F(AmqpFacade, ABadConfigIsThrown) {
+  ConnectionConfig config = broker.config();
+  config.frame_max = 1;
+  try {
+    Connection connection(context, config);
+    ADD_FAILURE();
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), ClientErrc::invalid_config);
+    EXPECT_NE(std::string(error.what()).find("frame_max"), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace tern::amqp
