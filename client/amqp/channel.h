@@ -20,9 +20,10 @@
 // Every function may be called from any thread. Arguments are views that are copied before a call
 // returns (with a lazy token: when it is awaited).
 //
-// Lifetimes: these are handles; copies mean the same channel. They keep the connection's memory,
-// not the connection: when that is closed, everything ends with ClientErrc::closed. A channel
-// without handles goes on for its subscriptions' sake, until it or the connection is closed.
+// Lifetimes: these are handles; copies mean the same channel. They keep the connection alive, so an
+// application that has dropped its Connection object still has the connection as long as it holds
+// one of these, or a Delivery. When the connection is closed, everything ends with
+// ClientErrc::closed. A channel without handles goes on until it or the connection is closed.
 //
 // Errors: see channel_core.h; what happens to a channel when its connection is lost too.
 #ifndef TERN_CLIENT_AMQP_CHANNEL_H_

@@ -54,12 +54,10 @@ void Connection::start_open(const ChannelConfig& config, Completion<Failure, Cha
   state_->run([&engine = state_->engine(), config, weak = std::weak_ptr(state_),
                done = std::move(done)]() mutable {
     const std::shared_ptr<ChannelCore> core = engine.open_channel(config);
-    core->when_open(
-        [&engine, core = core.get(), weak, done = std::move(done)](const Failure& why) mutable {
-          const auto state = weak.lock();
-          engine.complete(std::move(done), why,
-                          why || !state ? Channel() : Channel(state, core->shared_from_this()));
-        });
+    core->when_open([&engine, core, weak, done = std::move(done)](const Failure& why) mutable {
+      const auto state = weak.lock();
+      engine.complete(std::move(done), why, why || !state ? Channel() : Channel(state, core));
+    });
   });
 }
 

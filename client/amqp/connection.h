@@ -15,10 +15,11 @@
 // net::Runtime. Observers are called inside the engine: they must be quick, must not throw, and
 // must not call the connection.
 //
-// Lifetime: the io_context has to outlive all objects. The destructor neither blocks nor calls user
-// code, and hangs up without a goodbye: async_close() says it. Operations that are still waiting
-// end with an error, their handlers run on the executor. If the io_context is destroyed first,
-// handlers that are left are destroyed uncalled. A connection does not survive fork().
+// Lifetime: the io_context has to outlive all objects. The connection ends when this object and all
+// channels, subscriptions and deliveries of it are gone, without a goodbye: async_close() says it.
+// Destructors neither block nor call user code. Operations that are still waiting end with an
+// error, their handlers run on the executor. If the io_context is destroyed first, handlers that
+// are left are destroyed uncalled. A connection does not survive fork().
 //
 // Errors: a config that cannot be used makes the constructor throw std::system_error with
 // ClientErrc::invalid_config and a sentence that names the field; check(config) tells without

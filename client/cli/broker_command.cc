@@ -1,31 +1,60 @@
-// tern broker: the embedded broker for other programs.
+// tern broker: the embedded brokers for other programs.
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <chrono>
 #include <cstdio>
+#include <memory>
+#include <optional>
+#include <system_error>
 
 #include "client/cli/commands.h"
 #include "client/cli/embedded.h"
+#include "client/net/asio_network.h"
+#include "tests/broker/amqp_broker.h"
 
 namespace tern::cli {
 
 const char* const kBrokerHelp =
-    R"(tern broker --kafka PORT: serve an embedded Kafka broker, all in memory, for tests
+    R"(tern broker [--kafka PORT] [--amqp PORT]: serve embedded brokers, all in memory, for tests
 
-  --kafka PORT        port of the first node; 0 picks free ones (0)
+  --kafka PORT        port of the first node of Kafka; 0 picks free ones (0, without --amqp)
   --nodes N           brokers in the cluster, on consecutive ports (1)
+  --amqp PORT         port of an AMQP broker (guest, guest); 0 picks a free one
   --host ADDRESS      address to listen on (127.0.0.1)
   --partitions N      partitions of topics that are created on first use (1)
   --no-auto-create    do not create topics on first use
 
-Prints "listening on HOST:PORT,..." once it serves, and goes on until it is interrupted.
+Prints "listening on HOST:PORT,..." for Kafka and "listening for AMQP on HOST:PORT" once it serves, and
+goes on until it is interrupted.
 
   tern broker --kafka 9092 &
   kcat -b localhost:9092 -L
 )";
 
+namespace {
+
+// An AMQP broker on sockets.
+class EmbeddedAmqp {
+ public:
+  EmbeddedAmqp(asio::io_context& context, const std::string& host, std::uint16_t port)
+      : network_(context), broker_(store_, network_, {host, port}) {
+    network_.attach(broker_);
+  }
+  std::error_code start() { return broker_.start(); }
+  std::string endpoint() const { return to_string(broker_.endpoint()); }
+
+ private:
+  broker::AmqpStore store_;
+  net::AsioNetwork network_;
+  broker::AmqpBroker broker_;
+};
+
+}  // namespace
+
 int run_broker(Arguments arguments) {
-  const auto port = arguments.number("--kafka", 0, 0, 65535);
+  constexpr std::int64_t kNone = -1;
+  const auto amqp_port = arguments.number("--amqp", kNone, 0, 65535);
+  const auto port = arguments.number("--kafka", amqp_port == kNone ? 0 : kNone, 0, 65535);
   const auto nodes = arguments.number("--nodes", 1, 1, 100);
   const std::string host = arguments.text("--host", "127.0.0.1");
   broker::ClusterConfig config;
@@ -39,9 +68,19 @@ int run_broker(Arguments arguments) {
 
   asio::io_context context(1);
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  const EmbeddedCluster cluster(static_cast<int>(nodes), host, static_cast<std::uint16_t>(port),
-                                config);
-  std::printf("listening on %s\n", cluster.bootstrap().c_str());
+  std::optional<EmbeddedCluster> cluster;
+  if (port != kNone) {
+    cluster.emplace(static_cast<int>(nodes), host, static_cast<std::uint16_t>(port), config);
+    std::printf("listening on %s\n", cluster->bootstrap().c_str());
+  }
+  std::optional<EmbeddedAmqp> amqp;
+  if (amqp_port != kNone) {
+    amqp.emplace(context, host, static_cast<std::uint16_t>(amqp_port));
+    if (const std::error_code error = amqp->start()) {
+      throw std::system_error(error, "cannot listen on " + host + ":" + std::to_string(amqp_port));
+    }
+    std::printf("listening for AMQP on %s\n", amqp->endpoint().c_str());
+  }
   std::fflush(stdout);
   signals.async_wait([](const std::error_code&, int) {});
   context.run();

@@ -23,7 +23,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"kafka", "produce, consume, topics, metadata: with the flags of kcat", run_kafka, nullptr},
     {"demo", "a million records there and back, every one of them checked", run_demo, &kDemoHelp},
-    {"broker", "serve an embedded Kafka broker", run_broker, &kBrokerHelp},
+    {"broker", "serve embedded Kafka and AMQP brokers", run_broker, &kBrokerHelp},
 };
 
 void print_help(std::FILE* to) {
