@@ -34,10 +34,12 @@ void Engine::step(Now now) {
   now_ = now;
   inlet_.run();
   timers_.run(now);
-  for (std::size_t i = 0; i < dirty_.size(); ++i) {
-    if (dirty_[i]) dirty_[i]->step(now);
+  // One that is marked meanwhile gets the next step.
+  std::swap(dirty_, working_);
+  for (std::size_t i = 0; i < working_.size(); ++i) {
+    if (working_[i]) working_[i]->step(now);
   }
-  dirty_.clear();
+  working_.clear();
 }
 
 void Engine::run_completions() {
@@ -160,6 +162,7 @@ void Engine::on_session_ended(const Failure& why, Now now) {
   now_ = now;
   reading_paused_ = false;
   const bool was_ready = std::exchange(was_ready_, false);
+  if (session_.is_blocked() && blocked_handler_) blocked_handler_(false, {});
   if (config_.recover && !closed_ && (was_ready || recovering_)) return begin_recovery(why, now);
   for (const auto& channel : std::exchange(channels_, {})) {
     if (channel) channel->end(why, now);
@@ -379,7 +382,8 @@ void Engine::give_number(const std::shared_ptr<ChannelCore>& channel, Now now) {
 }
 
 void Engine::forget(ChannelCore& channel) {
-  std::replace(dirty_.begin(), dirty_.end(), &channel, static_cast<ChannelCore*>(nullptr));
+  std::erase(dirty_, &channel);
+  std::replace(working_.begin(), working_.end(), &channel, static_cast<ChannelCore*>(nullptr));
   std::erase(unwritten_, &channel);
 }
 

@@ -80,15 +80,16 @@ class Engine final : public Machine, private Session::Owner {
   // `done` is told when the connection is gone. Never fails.
   void close(Completion<Failure> done);
 
-  // Called in a step when the broker stops taking messages (memory or disk), and when it goes on.
+  // Called in a step when the broker stops taking messages (memory or disk), and when it goes on or
+  // the connection ends.
   using BlockedHandler = std::function<void(bool blocked, std::string_view reason)>;
   void on_blocked(BlockedHandler handler) { blocked_handler_ = std::move(handler); }
   // Called in a step when the connection has ended after it was there.
   using LostHandler = std::function<void(const Failure& why)>;
   void on_lost(LostHandler handler) { lost_handler_ = std::move(handler); }
 
-  // Called in a step when all is as it was before the connection was lost, and for each thing that
-  // could not be brought back.
+  // Called in a step when what was declared is there again, and the channels are being opened; and
+  // for each thing that could not be brought back.
   using RecoveredHandler = std::function<void()>;
   void on_recovered(RecoveredHandler handler) { recovered_handler_ = std::move(handler); }
   using NotRecoveredHandler = std::function<void(std::string_view what, const Failure& why)>;
@@ -189,6 +190,7 @@ class Engine final : public Machine, private Session::Owner {
   std::vector<std::shared_ptr<ChannelCore>> channels_;  // by number; 0 is empty
   std::vector<std::shared_ptr<ChannelCore>> waiting_;   // for a connection
   std::vector<ChannelCore*> dirty_;
+  std::vector<ChannelCore*> working_;  // what is dirty in this step; null: gone meanwhile
   std::vector<ChannelCore*> unwritten_;
   std::deque<Completion<>> completions_;
   std::vector<Outcome> outcomes_;
