@@ -1,5 +1,8 @@
 #include "fuzz/seeds.h"
 
+#include "protocol/amqp/frame.h"
+#include "protocol/amqp/methods/all.h"
+#include "protocol/amqp/properties.h"
 #include "protocol/kafka/generate.h"
 #include "protocol/kafka/gzip.h"
 #include "protocol/kafka/messages/all.h"
@@ -391,6 +394,85 @@ void amqp_uri_seeds() {
   print("colon_in_host", "amqp://a%3Ab");
 }
 
+// A seed for small reads and how much of the handshake goes before; then what the broker says.
+Seed amqp_start(unsigned good) { return Seed().u64(7).u8(good); }
+
+template <class M>
+void add_method(Seed& seed, std::uint16_t channel, const M& message) {
+  std::vector<std::byte> bytes(*amqp::encoded_size(message));
+  wire::Writer writer(bytes);
+  amqp::encode(message, writer);
+  seed.u8(1).u16(channel).u32(static_cast<std::uint32_t>(bytes.size())).add(bytes).u8(0xce);
+}
+
+void add_content(Seed& seed, std::uint16_t channel, const std::string& body) {
+  constexpr std::size_t kFrameMax = 8192;
+  const amqp::ContentHeader header{body.size(), {.content_type = "text/plain"}};
+  std::vector<std::byte> bytes(*amqp::encoded_size(header));
+  wire::Writer writer(bytes);
+  amqp::encode(header, writer);
+  seed.u8(2).u16(channel).u32(static_cast<std::uint32_t>(bytes.size())).add(bytes).u8(0xce);
+  for (std::size_t at = 0; at < body.size(); at += kFrameMax - 8) {
+    const std::string piece = body.substr(at, kFrameMax - 8);
+    seed.u8(3).u16(channel).u32(static_cast<std::uint32_t>(piece.size())).text(piece).u8(0xce);
+  }
+}
+
+void amqp_connection_seeds() {
+  const auto print = [](const Seed& seed, const char* name) {
+    seed.print("amqp_connection", name);
+  };
+  Seed usual = amqp_start(8);
+  add_method(usual, 1, amqp::BasicDeliver{"t", 1, false, "e", "k"});
+  add_content(usual, 1, "hello");
+  add_method(usual, 1, amqp::BasicDeliver{"t", 2, true, "", "q"});
+  add_content(usual, 1, std::string(20'000, 'x'));
+  add_method(usual, 1, amqp::BasicGetOk{3, false, "", "q", 0});
+  add_content(usual, 1, "");
+  add_method(usual, 1, amqp::QueuePurgeOk{5});
+  add_method(usual, 1, amqp::BasicAck{2, true});
+  usual.text(amqp::kHeartbeatFrame);
+  add_method(usual, 1, amqp::BasicCancel{"t", true});
+  print(usual, "usual");
+  Seed returned = amqp_start(8);
+  add_method(returned, 1, amqp::BasicReturn{312, "NO_ROUTE", "", "q"});
+  std::vector<std::byte> header(*amqp::encoded_size(amqp::ContentHeader{1, {}}));
+  wire::Writer writer(header);
+  amqp::encode(amqp::ContentHeader{1, {}}, writer);
+  returned.u8(2).u16(1).u32(static_cast<std::uint32_t>(header.size())).add(header).u8(0xce);
+  returned.u8(3).u16(1).u32(1).text("m").u8(0xce);
+  add_method(returned, 1, amqp::BasicNack{1, false, false});
+  add_method(returned, 1, amqp::BasicAck{2, false});
+  print(returned, "returned");
+  Seed channel_closed = amqp_start(8);
+  add_method(channel_closed, 1, amqp::ChannelClose{404, "NOT_FOUND - no queue", 50, 10});
+  add_method(channel_closed, 1, amqp::BasicAck{1, false});
+  print(channel_closed, "channel_closed");
+  Seed closed = amqp_start(5);
+  add_method(closed, 0, amqp::ConnectionBlocked{"low on memory"});
+  add_method(closed, 0, amqp::ConnectionUnblocked());
+  add_method(closed, 0, amqp::ConnectionClose{320, "CONNECTION_FORCED", 0, 0});
+  print(closed, "closed");
+  Seed refused = amqp_start(1);
+  add_method(refused, 0, amqp::ConnectionClose{403, "ACCESS_REFUSED", 0, 0});
+  print(refused, "refused");
+  Seed turned = amqp_start(4);
+  add_method(turned, 0, amqp::ConnectionTune{1, 4096, 1});
+  print(turned, "out_of_turn");
+  Seed announced = amqp_start(8);
+  add_method(announced, 1, amqp::BasicDeliver{"t", 1, false, "", ""});
+  announced.u8(2).u16(1).u32(14).u16(60).u16(0).u64(std::uint64_t{1} << 39).u16(0).u8(0xce);
+  announced.u8(3).u16(1).u32(8000).fill(5000, 'x');
+  print(announced, "announced_only");
+  print(amqp_start(0).text("HTTP/1.1 400 Bad Request\r\n\r\n"), "http");
+  print(amqp_start(0).text(std::string_view("AMQP\x00\x01\x00\x00", 8)), "amqp_1_0");
+  Seed confirmed = amqp_start(5);
+  add_method(confirmed, 1, amqp::BasicAck{9, true});
+  print(confirmed, "confirmed_what_was_not_there");
+  Seed nothing = amqp_start(8);
+  print(nothing, "nothing");
+}
+
 }  // namespace
 }  // namespace tern::fuzz
 
@@ -399,6 +481,7 @@ int main() {
   tern::fuzz::broker_seeds();
   tern::fuzz::property_seeds();
   tern::fuzz::amqp_uri_seeds();
+  tern::fuzz::amqp_connection_seeds();
   tern::fuzz::decode_seeds();
   tern::fuzz::message_seeds();
   tern::fuzz::tagged_seeds();
