@@ -74,6 +74,7 @@ void Channel::start_publish(const Target& target, const Message& message,
                         &done]() mutable {
       Failure refused =
           core->publish(target, message.properties, wire::Bytes(message.body), {}, std::move(done));
+      // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
       if (refused) engine.resolve(std::move(done), std::move(refused));
     });
   }
@@ -102,6 +103,7 @@ void Channel::start_publish(const Target& target, const Message& message,
       failure = core->publish({publish.exchange, publish.routing_key, publish.mandatory},
                               copy.properties, wire::Bytes(all.subspan(head)), {}, std::move(done));
     }
+    // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
     if (failure) engine.resolve(std::move(done), std::move(failure));
   });
 }
