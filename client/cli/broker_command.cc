@@ -82,7 +82,7 @@ int run_broker(Arguments arguments) {
     std::printf("listening for AMQP on %s\n", amqp->endpoint().c_str());
   }
   std::fflush(stdout);
-  signals.async_wait([](const std::error_code&, int) {});
+  signals.async_wait([&context](const std::error_code&, int) { context.stop(); });
   context.run();
   return 0;
 }
