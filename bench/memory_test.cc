@@ -3,9 +3,7 @@
 // prefetch_bytes, each with 10 % for what is not records; an idle client is small and sleeps. What
 // zlib takes itself is not seen: some 300 KB for each direction.
 //
-// The 10 % of a producer do not cover two things: the copy that a request makes of batches below
-// wire::kMinSpliceBytes until it is written (at most max_request_bytes for each request), and the
-// one batch that is being compressed.
+// The 10 % of a producer do not cover the one batch that is being compressed.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -160,6 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Sent{.name = "SmallRecordsWithHandlers", .size = 10, .handler = true},
                     Sent{.name = "ManyPartitions", .partitions = 100},
                     Sent{.name = "ManyPartitionsWithHandlers", .partitions = 100, .handler = true},
+                    Sent{.name = "ThousandPartitions", .partitions = 1000},
                     Sent{.name = "AllSizes", .partitions = 20, .size = 60'000, .mixed_sizes = true},
                     Sent{.name = "Gzip", .gzip = true, .batch_bytes = 200'000}),
     [](const auto& test) { return test.param.name; });

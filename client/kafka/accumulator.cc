@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "protocol/kafka/murmur2.h"
+#include "protocol/wire/crc32c.h"
 
 namespace tern::kafka {
 namespace {
@@ -80,6 +81,12 @@ std::int32_t Accumulator::choose(ProducerTopic& topic, const Record& record) {
   return partition >= 0 && partition < count ? partition : -1;
 }
 
+bool Accumulator::is_settled(const Record& record) const {
+  return record.partition != kPartitionByKey ||
+         (!config_.partitioner && config_.partitioning == Partitioning::java &&
+          !record.key.is_null());
+}
+
 // A random partition, one with a leader if there is any: records without a key need not wait for
 // one.
 std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
@@ -96,12 +103,74 @@ std::int32_t Accumulator::choose_sticky(ProducerTopic& topic) {
 
 // ------------------------------------------------------------------------------------- filling
 
+// Appending to thousands of partitions is waiting for memory: here the memory of the next records
+// is fetched while one is encoded.
+Accepted Accumulator::append_some(ProducerTopic& topic, std::span<const Record> records,
+                                  std::int64_t now_ms) {
+  constexpr std::size_t kAhead = 16;
+  constexpr std::size_t kCloser = 8;
+  std::array<std::int32_t, kAhead> chosen{};
+  const auto fetch = [&](std::size_t i) {
+    if (i < records.size()) {
+      const std::int32_t partition = is_settled(records[i]) ? choose(topic, records[i]) : -1;
+      chosen[i % kAhead] = partition;
+      if (partition >= 0) prefetch_for_writing(&topic.open(partition));
+    }
+    if (i >= kCloser && i - kCloser < records.size()) {
+      const std::int32_t partition = chosen[(i - kCloser) % kAhead];
+      if (partition < 0) return;
+      const ProducerTopic::Open& open = topic.open(partition);
+      prefetch_for_writing(open.data + open.used, 2);
+    }
+  };
+  const bool known = !topic.partitions.empty();
+  for (std::size_t i = 0; known && i < kAhead; ++i) fetch(i);
+  Accepted accepted;
+  for (const Record& record : records) {
+    const std::int64_t timestamp_ms =
+        record.timestamp_ms == kTimestampNow ? now_ms : record.timestamp_ms;
+    const std::size_t i = accepted.count;
+    if (known && !stopped_ && is_settled(record)) {
+      accepted.error = append_to(chosen[i % kAhead], topic, record, timestamp_ms, NoHandler(), 0);
+    } else {
+      accepted.error = append_locked(topic, record, timestamp_ms, NoHandler(), 0);
+    }
+    if (accepted.error) break;
+    ++accepted.count;
+    if (known) fetch(i + kAhead);
+  }
+  return accepted;
+}
+
+Accepted Accumulator::append_all(ProducerTopic& topic, std::span<const Record> records) {
+  constexpr std::size_t kMost = 128;  // in one go: others want the lock, too
+  Accepted all;
+  while (all.count < records.size() && !all.error) {
+    const auto some = records.subspan(all.count, std::min(kMost, records.size() - all.count));
+    const std::int64_t now_ms = network_.wall_ms();
+    bool wake = false;
+    {
+      std::lock_guard lock(mutex_);
+      const Accepted accepted = append_some(topic, some, now_ms);
+      all.count += accepted.count;
+      all.error = accepted.error;
+      wake = std::exchange(wake_, false);
+    }
+    if (wake) network_.wake();
+  }
+  return all;
+}
+
 std::error_code Accumulator::make_room(ProducerTopic& topic, std::int32_t partition,
                                        const Record& record, std::int64_t timestamp_ms) {
   ProducerTopic::Open& open = topic.open(partition);
   if (open.batch) {
     const std::size_t size =
         record_size(record_body_size(record, timestamp_ms - open.base_timestamp, open.count));
+    if (open.capacity < open.batch->buffer.capacity) {
+      sum_so_far(open);
+      if (open.used + size <= open.capacity) return {};
+    }
     if (open.used + size <= config_.batch_bytes) {
       return grow(open, open.used + size) ? std::error_code()
                                           : make_error_code(ClientErrc::queue_full);
@@ -123,7 +192,22 @@ bool Accumulator::never_fits(std::size_t bytes) const {
 void Accumulator::fill_into(ProducerTopic::Open& open, Buffer buffer) {
   open.batch->buffer = buffer;
   open.data = buffer.data;
-  open.capacity = static_cast<std::uint32_t>(buffer.capacity);
+  set_capacity(open);
+}
+
+void Accumulator::sum_so_far(ProducerTopic::Open& open) {
+  Batch& batch = *open.batch;
+  batch.records_crc =
+      wire::crc32c(batch.records_crc, open.data + batch.summed, open.used - batch.summed);
+  batch.summed = open.used;
+  set_capacity(open);
+}
+
+void Accumulator::set_capacity(ProducerTopic::Open& open) {
+  const std::size_t whole = open.batch->buffer.capacity;
+  const bool stepwise = config_.compression == Compression::none;
+  open.capacity =
+      static_cast<std::uint32_t>(stepwise ? std::min(whole, open.batch->summed + kSumStep) : whole);
 }
 
 // A batch that was opened for a record which was then refused.
@@ -132,13 +216,13 @@ void Accumulator::drop_empty(ProducerTopic::Open& open) {
   open.capacity = open.used = 0;
   batch.list->remove(&batch);
   unlink(batch);
-  pool_.release(std::exchange(batch.buffer, {}), sizeof(Batch));
+  pool_.release(std::exchange(batch.buffer, {}), kBatchCharge);
   batch = Batch();
   free_batches_.push_back(&batch);
 }
 
 bool Accumulator::grow(ProducerTopic::Open& open, std::size_t size) {
-  const std::size_t doubled = std::min(std::size_t{2} * open.capacity, config_.batch_bytes);
+  const std::size_t doubled = std::min(2 * open.batch->buffer.capacity, config_.batch_bytes);
   Buffer larger = pool_.acquire(std::max(size, doubled));
   if (!larger) larger = pool_.acquire(size, beyond_);
   if (!larger) {
@@ -156,8 +240,8 @@ bool Accumulator::open_batch(ProducerTopic::Open& open, std::size_t record_bytes
                              std::int64_t timestamp_ms) {
   const std::size_t need = kBatchHeaderSize + record_bytes;
   const std::size_t want = std::max({need, std::size_t{open.capacity_hint}, kFirstCapacity});
-  Buffer buffer = pool_.acquire(want, false, sizeof(Batch));
-  if (!buffer) buffer = pool_.acquire(need, beyond_, sizeof(Batch));
+  Buffer buffer = pool_.acquire(want, false, kBatchCharge);
+  if (!buffer) buffer = pool_.acquire(need, beyond_, kBatchCharge);
   // When the first one is there its linger is to be timed; when there is no room all is to leave.
   if (open_.empty() || !buffer) wake_later();
   if (!buffer) return false;
@@ -408,7 +492,7 @@ void Accumulator::free_bytes(Batch& batch) { pool_.release(std::exchange(batch.b
 
 void Accumulator::free_batch(Batch* batch) {
   batch->handlers.clear(pool_);
-  pool_.release(std::exchange(batch->buffer, {}), sizeof(Batch));
+  pool_.release(std::exchange(batch->buffer, {}), kBatchCharge);
   std::lock_guard lock(mutex_);
   if (!batch->reported) unlink(*batch);
   *batch = Batch();
@@ -417,7 +501,7 @@ void Accumulator::free_batch(Batch* batch) {
 
 Batch* Accumulator::new_batch_after(Batch& batch) {
   // Split batches go on with records that were accepted: no limit may stop them.
-  pool_.charge(sizeof(Batch), true);
+  pool_.charge(kBatchCharge, true);
   Batch* made = new Batch;
   made->queue = batch.queue;
   made->opened = batch.opened;

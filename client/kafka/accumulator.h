@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -32,6 +33,13 @@ namespace tern::kafka {
 
 struct Topic;
 struct ProducerTopic;
+
+// How many of several records were taken, and why the next one was not: as for one alone.
+struct Accepted {
+  std::size_t count = 0;
+  std::error_code error;
+};
+
 struct Lane;
 
 // What the sender keeps of a partition. Belongs to the engine's executor.
@@ -92,7 +100,7 @@ struct ProducerTopic {
   struct alignas(kCacheLine) Open {
     // Of the open batch, which takes them over when it is closed. No batch, no capacity.
     std::byte* data = nullptr;
-    std::uint32_t capacity = 0;
+    std::uint32_t capacity = 0;  // up to where appending need not stop; see sum_so_far()
     std::uint32_t used = 0;
     std::int64_t base_timestamp = 0;
     std::int64_t max_timestamp = 0;
@@ -161,6 +169,9 @@ class Accumulator {
   std::error_code append(ProducerTopic& topic, const Record& record, F&& handler,
                          std::uint64_t id = 0, bool in_step = false);
 
+  // Any thread. The same for one record after the other, up to the first that is refused.
+  Accepted append_all(ProducerTopic& topic, std::span<const Record> records);
+
   // Any thread.
   void stop();  // append() fails with `closed` from now on
   std::size_t used_bytes() const { return pool_.used_bytes(); }
@@ -226,6 +237,8 @@ class Accumulator {
  private:
   std::vector<std::pair<std::string_view, ProducerTopic*>> topics_snapshot();
   std::int32_t choose(ProducerTopic& topic, const Record& record);
+  // Whether choose() says the same whenever it is asked.
+  bool is_settled(const Record& record) const;
   std::int32_t choose_sticky(ProducerTopic& topic);
   // Makes the open batch of the partition one with room for the record: grown if need be, or new.
   std::error_code make_room(ProducerTopic& topic, std::int32_t partition, const Record& record,
@@ -239,7 +252,11 @@ class Accumulator {
   bool grow(ProducerTopic::Open& open, std::size_t size);
   bool open_batch(ProducerTopic::Open& open, std::size_t record_bytes, std::int64_t timestamp_ms);
   // The open batch has this buffer from now on.
-  static void fill_into(ProducerTopic::Open& open, Buffer buffer);
+  void fill_into(ProducerTopic::Open& open, Buffer buffer);
+  // A large batch is summed in steps while it is filled: its bytes are cold again when it is
+  // closed.
+  void sum_so_far(ProducerTopic::Open& open);
+  void set_capacity(ProducerTopic::Open& open);
   void seal(Batch& batch);
   PendingRecord* append_pending(ProducerTopic& topic, const Record& record,
                                 std::int64_t timestamp_ms, std::error_code& error);
@@ -248,10 +265,16 @@ class Accumulator {
   // Batches that are due within this part of linger leave with the first one: with thousands of
   // partitions there would be a request for every few of them else.
   static constexpr int kCompany = 4;
+  // Of the records of a batch; well within the first cache but one.
+  static constexpr std::size_t kSumStep = 32 * 1024;
 
   template <class F>
   std::error_code append_locked(ProducerTopic& topic, const Record& record,
                                 std::int64_t timestamp_ms, F&& handler, std::uint64_t id);
+  template <class F>
+  std::error_code append_to(std::int32_t partition, ProducerTopic& topic, const Record& record,
+                            std::int64_t timestamp_ms, F&& handler, std::uint64_t id);
+  Accepted append_some(ProducerTopic& topic, std::span<const Record> records, std::int64_t now_ms);
 
   const ProducerConfig& config_;
   Network& network_;
@@ -296,7 +319,15 @@ std::error_code Accumulator::append_locked(ProducerTopic& topic, const Record& r
     pending->handler_id = id;
     return {};
   }
-  const std::int32_t partition = choose(topic, record);
+  return append_to(choose(topic, record), topic, record, timestamp_ms, std::forward<F>(handler),
+                   id);
+}
+
+template <class F>
+std::error_code Accumulator::append_to(std::int32_t partition, ProducerTopic& topic,
+                                       const Record& record, std::int64_t timestamp_ms, F&& handler,
+                                       std::uint64_t id) {
+  constexpr bool kHandler = !std::is_same_v<std::remove_cvref_t<F>, NoHandler>;
   if (partition < 0) [[unlikely]] {
     return make_error_code(ClientErrc::unknown_partition);
   }

@@ -7,7 +7,9 @@ namespace tern::kafka {
 bool HandlerList::add_block(std::size_t entry, BufferPool& pool, bool beyond) {
   const std::size_t doubled = last_ ? 2 * last_->capacity : kMinBlockBytes;
   const std::size_t want = std::max(sizeof(Block) + entry, std::min(doubled, kMaxBlockBytes));
-  const Buffer buffer = pool.acquire(want, beyond);
+  Buffer buffer = pool.acquire(want);
+  // As little as will do, where there is little: who was told of space for a record is to have it.
+  if (!buffer) buffer = pool.acquire(std::max(sizeof(Block) + entry, kMinBlockBytes), beyond);
   if (!buffer) return false;
   auto* block = reinterpret_cast<Block*>(buffer.data);
   std::byte* begin = buffer.data + sizeof(Block);

@@ -198,6 +198,9 @@ struct alignas(kCacheLine) Batch {
   std::int16_t producer_epoch = kNoProducerEpoch;
   Compression compression = Compression::none;
   bool prepared = false;  // compressed
+  // The sum over the records that lie before `summed`.
+  std::uint32_t records_crc = 0;
+  std::uint32_t summed = kBatchHeaderSize;
   bool in_flight = false;
   bool maybe_written = false;  // some try of it has ended without an answer
   bool reported = false;       // expired: told, but its bytes are still on the way
@@ -208,6 +211,10 @@ struct alignas(kCacheLine) Batch {
 
   wire::Bytes bytes() const { return wire::Bytes(std::span<const std::byte>(buffer.data, used)); }
 };
+
+// What counts of a batch beside its buffer and handlers: itself, and about what a request, its
+// answer and the report keep of it.
+inline constexpr std::size_t kBatchCharge = sizeof(Batch) + 384;
 
 // A doubly linked list through Batch::next and previous.
 class BatchList {

@@ -83,6 +83,23 @@ bool BufferPool::charge(std::size_t bytes, bool beyond) {
   return true;
 }
 
+bool BufferPool::charge_spare(std::size_t bytes) {
+  std::lock_guard lock(mutex_);
+  if (!has_room_beside(bytes)) return false;
+  used_ += bytes;
+  trim();
+  return true;
+}
+
+bool BufferPool::has_room() const {
+  std::lock_guard lock(mutex_);
+  return has_room_beside(0);
+}
+
+bool BufferPool::has_room_beside(std::size_t bytes) const {
+  return used_ + bytes + std::min(largest_ + kBesideBytes, limit_ / 2) <= limit_;
+}
+
 void BufferPool::refund(std::size_t bytes) {
   std::lock_guard lock(mutex_);
   used_ -= bytes;

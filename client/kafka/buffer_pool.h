@@ -38,6 +38,12 @@ class BufferPool {
   // Memory that is not a buffer but counts (an object, a copy). False if the limit stands against
   // it.
   bool charge(std::size_t bytes, bool beyond = false);
+  // The same for what can be done without: nobody waits because it was refused, and it never takes
+  // away what has_room() has promised.
+  bool charge_spare(std::size_t bytes);
+  // For a full batch and what it takes beside its bytes, or, where a batch is most of it, for half
+  // of all.
+  bool has_room() const;
   void refund(std::size_t bytes);
 
   std::size_t used_bytes() const;
@@ -47,9 +53,11 @@ class BufferPool {
 
  private:
   static constexpr std::size_t kSmallest = 512;
+  static constexpr std::size_t kBesideBytes = 4096;
   static constexpr int kClasses = 24;
 
   std::size_t round_up(std::size_t want) const;
+  bool has_room_beside(std::size_t bytes) const;
   static int class_of(std::size_t capacity);
   void trim();
 

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,11 +28,36 @@ namespace tern::kafka {
 
 class Connection;
 
+// Bytes that are written before they are read: not cleared, as a vector's would be.
+class FlatBytes {
+ public:
+  // What was in it is lost.
+  void resize(std::size_t size) {
+    if (size > capacity_) {
+      data_ = std::make_unique_for_overwrite<std::byte[]>(size);
+      capacity_ = size;
+    }
+    size_ = size;
+  }
+  const std::byte* data() const { return data_.get(); }
+  std::span<std::byte> span() { return {data_.get(), size_}; }
+  std::size_t size() const { return size_; }
+  std::size_t capacity() const { return capacity_; }
+
+ private:
+  std::unique_ptr<std::byte[]> data_;
+  std::size_t size_ = 0, capacity_ = 0;
+};
+
 // One encoded request: the size prefix, the header and the body, large fields by reference.
 struct Outgoing {
-  std::vector<std::byte> flat;
+  FlatBytes flat;
   std::vector<wire::Splice> splices;
   std::size_t total_bytes = 0;  // size prefix included
+
+  std::size_t capacity_bytes() const {
+    return flat.capacity() + splices.capacity() * sizeof(wire::Splice);
+  }
 };
 
 // An answer. The body starts behind the response header.
@@ -72,12 +98,13 @@ class Call {
   virtual void on_abandoned() {}
 };
 
-// Encodes `message` with its header and size prefix.
+// Encodes `message` with its header and size prefix. Records fields below `min_splice` are copied.
 template <class Request>
 Failure encode_request(const Request& message, std::int16_t version, std::int32_t correlation_id,
-                       const std::string& client_id, Outgoing& out) {
+                       const std::string& client_id, Outgoing& out,
+                       std::size_t min_splice = wire::kMinSpliceBytes) {
   const char* field = "";
-  const auto size = encoded_size(message, version, &field);
+  const auto size = encoded_size(message, version, &field, min_splice);
   if (!size) {
     return Failure(size.error(), std::string(Request::api.name) + " request v" +
                                      std::to_string(version) + ", " + field + ": " +
@@ -92,7 +119,7 @@ Failure encode_request(const Request& message, std::int16_t version, std::int32_
   out.flat.resize(4 + frame_bytes - size->spliced);
   out.splices.resize(size->splices);
   out.total_bytes = 4 + frame_bytes;
-  wire::Writer writer(out.flat, out.splices);
+  wire::Writer writer(out.flat.span(), out.splices, min_splice);
   writer.i32(static_cast<std::int32_t>(frame_bytes));
   encode_request_header(header, writer);
   encode(message, version, writer);

@@ -326,7 +326,7 @@ void Connection::on_written(std::size_t n, Now now) {
 void Connection::finish_writing(Now now) {
   Writing done = std::move(writing_.front());
   writing_.pop_front();
-  if (done.request.flat.capacity() <= kMaxSpareBytes && spare_.size() < kMaxSpare) {
+  if (done.request.capacity_bytes() <= kMaxSpareBytes && spare_.size() < kMaxSpare) {
     spare_.push_back(std::move(done.request));
   }
   if (!done.call) return;

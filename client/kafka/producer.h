@@ -34,6 +34,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <type_traits>
@@ -89,6 +90,12 @@ class Producer {
   // Takes the record or says at once why not; never waits.
   std::error_code try_send(const TopicRef& topic, const Record& record) {
     return core_->accumulator().append(resolve(topic), record, NoHandler());
+  }
+  // Takes the records in order, up to the first that cannot be taken: how many those are, and why
+  // not that one. Cheaper than one call for each, most of all with thousands of partitions, where
+  // the time goes into waiting for memory: that of the next records is fetched meanwhile.
+  Accepted try_send(const TopicRef& topic, std::span<const Record> records) {
+    return core_->accumulator().append_all(resolve(topic), records);
   }
   // `handler(std::error_code, const Delivery&)` is called once if the record was taken.
   template <class Handler>

@@ -259,9 +259,7 @@ void ProducerCore::finish_waiters() {
     if (flush.done) tell_then(std::move(flush.done), Failure());
     flushes_.pop_front();
   }
-  const std::size_t used = accumulator_.used_bytes();
-  const std::size_t batch = std::min(config_.batch_bytes, config_.buffer_bytes / 2);
-  if (!space_waiters_.empty() && (used + batch <= config_.buffer_bytes || closing_)) {
+  if (!space_waiters_.empty() && (accumulator_.pool().has_room() || closing_)) {
     for (Waiter& waiter : space_waiters_) {
       if (waiter.done)
         engine_.complete(std::move(waiter.done),
@@ -340,7 +338,7 @@ void ProducerCore::report(Batch& batch, std::int64_t base_offset, std::int64_t l
       observer->on_batch_delivered(describe(batch));
     }
   }
-  Done done;
+  Done& done = done_.emplace_back();
   done.handlers = std::move(batch.handlers);
   done.topic = batch.queue->topic;
   done.partition = batch.queue->partition;
@@ -356,7 +354,6 @@ void ProducerCore::report(Batch& batch, std::int64_t base_offset, std::int64_t l
         "topic \"" + done.topic->name + "\" partition " + std::to_string(done.partition) + ": " +
         *done.cause.text);
   }
-  done_.push_back(std::move(done));
 }
 
 void ProducerCore::report_pending(PendingRecord& record, ProducerTopic& topic,

@@ -207,6 +207,7 @@ class ProduceCall final : public Call {
   Lane* lane = nullptr;
   std::vector<Batch*> batches;  // null once answered
   bool encoded = false;         // on its way, or soon; batches cannot be taken back any more
+  std::size_t copied = 0;       // bytes of small batches copied into the request, charged
 
  private:
   ProducerCore* owner_;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <utility>
 
 #include "client/kafka/producer_core.h"
 #include "protocol/wire/crc32c.h"
@@ -36,6 +37,19 @@ Duration backoff_for(int failures, const ClientConfig& config, Random& random) {
                                             (0.8 + 0.4 * random.fraction())));
 }
 
+// The header is written but for the sum.
+std::uint32_t crc_of(const Batch& batch) {
+  const std::byte* data = batch.buffer.data;
+  if (batch.summed == kBatchHeaderSize) {
+    return wire::crc32c(0, data + kBatchCrcStart, batch.used - kBatchCrcStart);
+  }
+  const std::uint32_t header =
+      wire::crc32c(0, data + kBatchCrcStart, kBatchHeaderSize - kBatchCrcStart);
+  const std::uint32_t records =
+      wire::crc32c(batch.records_crc, data + batch.summed, batch.used - batch.summed);
+  return wire::crc32c_combine(header, records, batch.used - kBatchHeaderSize);
+}
+
 // One piece of memory for a compressor; a batch that does not get smaller is not worth compressing.
 class ScratchSink final : public ChunkSink {
  public:
@@ -63,12 +77,16 @@ Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
   std::erase(batches, nullptr);  // withdrawn
   if (batches.empty()) return Failure(std::make_error_code(std::errc::operation_canceled));
   // By name: addresses would differ from run to run.
-  std::stable_sort(batches.begin(), batches.end(), [](const Batch* a, const Batch* b) {
+  const auto by_topic = [](const Batch* a, const Batch* b) {
     return a->queue->topic != b->queue->topic && a->queue->topic->name < b->queue->topic->name;
-  });
+  };
+  if (!std::is_sorted(batches.begin(), batches.end(), by_topic)) {
+    std::stable_sort(batches.begin(), batches.end(), by_topic);
+  }
   topics_.clear();
   partitions_.clear();
   partitions_.reserve(batches.size());  // the topics point into it
+  std::size_t small_bytes = 0;
   for (const Batch* batch : batches) {
     const ProducerTopic* topic = batch->queue->topic;
     if (topics_.empty() || topics_.back().name.view() != topic->name) {
@@ -76,6 +94,7 @@ Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
       topics_.back().partition_data = {partitions_.data() + partitions_.size(), 0};
     }
     partitions_.push_back({batch->queue->partition, wire::Records(batch->bytes().span())});
+    if (batch->used < wire::kMinSpliceBytes) small_bytes += batch->used;
     auto& data = topics_.back().partition_data;
     data = {data.data(), data.size() + 1};
   }
@@ -86,7 +105,16 @@ Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
                                     owner_->engine_.config().request_timeout)
                                     .count());
   request.topic_data = topics_;
-  return encode_request(request, version, correlation_id, client_id, out);
+  // Copies of small batches spare the kernel pieces, as long as the buffer has room for them.
+  std::size_t min_splice = wire::kMinSpliceBytes;
+  if (small_bytes != 0) {
+    if (owner_->accumulator_.pool().charge_spare(small_bytes)) {
+      copied = small_bytes;
+    } else {
+      min_splice = 0;
+    }
+  }
+  return encode_request(request, version, correlation_id, client_id, out, min_splice);
 }
 
 void ProduceCall::on_sent(Now now) {
@@ -142,6 +170,7 @@ void ProducerCore::end_call(ProduceCall& call) {
   --call.lane->in_flight;
   --calls_in_flight_;
   call.batches.clear();
+  accumulator_.pool().refund(std::exchange(call.copied, 0));
   spare_calls_.push_back(&call);
   engine_.wake();
 }
@@ -332,8 +361,7 @@ void ProducerCore::stamp(Batch& batch) {
   header.base_sequence = batch.base_sequence;
   header.records_count = batch.count;
   write_batch_header(batch.buffer.data, header);
-  patch_crc(batch.buffer.data,
-            wire::crc32c(0, batch.buffer.data + kBatchCrcStart, batch.used - kBatchCrcStart));
+  patch_crc(batch.buffer.data, crc_of(batch));
 }
 
 // ------------------------------------------------------------------------------------- answers
@@ -566,6 +594,8 @@ void ProducerCore::split(Batch& batch, const Failure& why, Now now) {
   accumulator_.free_bytes(batch);
   batch.buffer = lower_form->buffer;
   batch.used = lower_form->used;
+  batch.summed = kBatchHeaderSize;
+  batch.records_crc = 0;
   batch.count = lower_form->count;
   batch.max_timestamp = lower_form->max_timestamp;
   batch.compression = Compression::none;

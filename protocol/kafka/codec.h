@@ -28,8 +28,8 @@ namespace tern::kafka {
 
 struct EncodedSize {
   std::size_t total = 0;  // bytes of the body, records included
-  std::size_t spliced =
-      0;  // bytes of records fields large enough to be left out by a Writer with splices
+  // Bytes of records fields large enough to be left out by a Writer with splices.
+  std::size_t spliced = 0;
   std::size_t splices = 0;  // number of such fields
 
   friend bool operator==(const EncodedSize&, const EncodedSize&) = default;
@@ -39,7 +39,7 @@ struct EncodedSize {
 template <class M>
 struct MessageCodec {
   static wire::Result<EncodedSize> encoded_size(const M& message, std::int16_t version,
-                                                const char** field);
+                                                const char** field, std::size_t min_splice);
   static void encode(const M& message, std::int16_t version, wire::Writer& writer);
   static bool decode(wire::Reader& reader, std::int16_t version, wire::Arena& arena, M& out);
   static std::string print(const M& message, std::int16_t version);
@@ -59,10 +59,12 @@ std::string message_name() {
 
 // Errors: unsupported_version, null_not_allowed, too_large (a string above 32,767 bytes, or in
 // total above 2 GiB), not_in_version. `field`, if given, is set to the name of the offending field.
+// `min_splice`: as the Writer's.
 template <class M>
 wire::Result<EncodedSize> encoded_size(const M& message, std::int16_t version,
-                                       const char** field = nullptr) {
-  return MessageCodec<M>::encoded_size(message, version, field);
+                                       const char** field = nullptr,
+                                       std::size_t min_splice = wire::kMinSpliceBytes) {
+  return MessageCodec<M>::encoded_size(message, version, field, min_splice);
 }
 
 // Only after encoded_size() of the same message and version succeeded, into that much room.

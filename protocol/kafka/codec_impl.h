@@ -28,6 +28,7 @@ inline constexpr std::size_t kMaxTotal = 0x7fffffff;
 struct Sizer {
   std::int16_t version;
   bool flexible;
+  std::size_t min_splice = wire::kMinSpliceBytes;
   EncodedSize size{};
   const char* field = "";
   Errc error{};
@@ -64,7 +65,7 @@ inline void size_value(Sizer& sizer, const char* name, const T& value, bool null
     sizer.prefix(value.size(), text ? 2 : 4);
     sizer.size.total += value.size();
     if constexpr (std::same_as<T, wire::Records>) {
-      if (value.size() >= wire::kMinSpliceBytes) {
+      if (value.size() >= sizer.min_splice) {
         sizer.size.spliced += value.size();
         ++sizer.size.splices;
       }
@@ -451,11 +452,12 @@ namespace tern::kafka {
 
 template <class M>
 wire::Result<EncodedSize> MessageCodec<M>::encoded_size(const M& message, std::int16_t version,
-                                                        const char** field) {
+                                                        const char** field,
+                                                        std::size_t min_splice) {
   static_assert(internal::well_formed<M>());
   static_assert(internal::expansion_bounded<M>());
   if (!M::api.versions.contains(version)) return wire::Errc::unsupported_version;
-  internal::Sizer sizer{version, M::api.flexible(version)};
+  internal::Sizer sizer{version, M::api.flexible(version), min_splice};
   internal::size_struct(sizer, message);
   if (!sizer.failed && sizer.size.total > internal::kMaxTotal)
     sizer.fail(wire::Errc::too_large, M::api.name);

@@ -26,16 +26,19 @@ struct Splice {
   Bytes data;
 };
 
-// Below this, copying costs less than one more piece in a gathered write.
+// Below this, copying costs less than one more piece in a gathered write. Whoever cannot spare the
+// memory for copies gives the writer and the pass for the size a limit of his own.
 inline constexpr std::size_t kMinSpliceBytes = 2048;
 
 class Writer {
  public:
-  explicit Writer(std::span<std::byte> flat, std::span<Splice> splices = {})
+  explicit Writer(std::span<std::byte> flat, std::span<Splice> splices = {},
+                  std::size_t min_splice = kMinSpliceBytes)
       : begin_(flat.data()),
         next_(flat.data()),
         end_(flat.data() + flat.size()),
-        splices_(splices) {}
+        splices_(splices),
+        min_splice_(min_splice) {}
 
   std::size_t position() const { return static_cast<std::size_t>(next_ - begin_); }
   std::size_t splices_used() const { return splices_used_; }
@@ -64,7 +67,7 @@ class Writer {
   // The content of a records field (its length has been written): noted if it is worth a piece of
   // its own in a gathered write and there is room, else copied.
   void records(const Records& data) {
-    if (data.size() >= kMinSpliceBytes && splices_used_ < splices_.size()) {
+    if (data.size() >= min_splice_ && splices_used_ < splices_.size()) {
       splices_[splices_used_++] = Splice{position(), data.bytes()};
       return;
     }
@@ -84,6 +87,7 @@ class Writer {
   std::byte* end_;
   std::span<Splice> splices_;
   std::size_t splices_used_ = 0;
+  std::size_t min_splice_;
 };
 
 }  // namespace tern::wire

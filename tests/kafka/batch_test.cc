@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,6 +75,35 @@ TEST(BufferPool, BeyondTheLimitOnlyOnDemand) {
   pool.refund(100);
   pool.release(more);
   pool.release(all);
+  EXPECT_EQ(pool.used_bytes(), 0U);
+}
+
+TEST(BufferPool, NoTwoBuffersShareAByte) {
+  BufferPool pool(3'000'000, 50'000);
+  Random random(7);
+  struct Held {
+    Buffer buffer;
+    std::byte mark;
+  };
+  std::vector<Held> held;
+  for (int i = 0; i < 40'000; ++i) {
+    // Waves of small ones and of large ones.
+    const bool small = i / 4000 % 2 == 0;
+    if (random.below(100) < 45 && !held.empty()) {
+      const std::size_t which = random.below(static_cast<std::uint32_t>(held.size()));
+      const auto [buffer, mark] = held[which];
+      ASSERT_TRUE(std::all_of(buffer.data, buffer.data + buffer.capacity,
+                              [mark = mark](std::byte b) { return b == mark; }));
+      pool.release(buffer);
+      held[which] = held.back();
+      held.pop_back();
+    } else if (const Buffer buffer = pool.acquire(1 + random.below(small ? 5000 : 60'000))) {
+      const auto mark = static_cast<std::byte>(random.below(256));
+      std::fill(buffer.data, buffer.data + buffer.capacity, mark);
+      held.push_back({buffer, mark});
+    }
+  }
+  for (const Held& each : held) pool.release(each.buffer);
   EXPECT_EQ(pool.used_bytes(), 0U);
 }
 

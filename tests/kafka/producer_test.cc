@@ -286,6 +286,92 @@ TEST(Producer, RoundRobinRandomAndOwnPartitioner) {
   for (int p = 0; p < 4; ++p) EXPECT_GT(rig.values("t", p).size(), 20U);
 }
 
+// One call for many records does what a call for each does.
+TEST(Producer, SeveralInOneCallGoWhereEachAloneWould) {
+  for (const Partitioning partitioning :
+       {Partitioning::java, Partitioning::random, Partitioning::round_robin}) {
+    std::vector<std::vector<Strings>> stored;
+    for (const bool together : {false, true}) {
+      EngineRig rig;
+      rig.cluster.create_topic("t", {.partitions = 5});
+      TestProducer producer(rig, {.batch_bytes = 1000, .partitioning = partitioning});
+      ASSERT_FALSE(producer.send("t", "warm", 0));
+      ASSERT_TRUE(producer.deliver());
+      Strings values = numbers(0, 700);
+      std::vector<Record> records;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        records.push_back({.value = values[i]});
+        if (i % 3 == 1) records.back().key = values[i];
+        if (i % 3 == 2) records.back().partition = static_cast<std::int32_t>(i % 5);
+      }
+      Accumulator& accumulator = producer.core->accumulator();
+      if (together) {
+        const Accepted accepted = accumulator.append_all(accumulator.topic("t"), records);
+        EXPECT_EQ(accepted.count, records.size());
+        EXPECT_FALSE(accepted.error);
+      } else {
+        for (const Record& record : records) {
+          ASSERT_FALSE(accumulator.append(accumulator.topic("t"), record, NoHandler()));
+        }
+      }
+      ASSERT_TRUE(producer.deliver());
+      auto& all = stored.emplace_back();
+      for (int p = 0; p < 5; ++p) all.push_back(rig.values("t", p));
+    }
+    EXPECT_EQ(stored[0], stored[1]);
+  }
+}
+
+TEST(Producer, SeveralInOneCallStopAtTheFirstThatIsRefused) {
+  EngineRig rig;
+  rig.cluster.create_topic("t", {.partitions = 2});
+  TestProducer producer(rig, {.batch_bytes = 20'000, .buffer_bytes = 100'000});
+  Accumulator& accumulator = producer.core->accumulator();
+  const auto send = [&](const std::vector<Record>& records) {
+    return accumulator.append_all(accumulator.topic("t"), records);
+  };
+  const std::string huge(200'000, 'x'), large(15'000, 'x');
+  EXPECT_EQ(send({}).count, 0U);
+  // While its partitions are not known yet: those of the first call wait.
+  EXPECT_EQ(send({{.value = "a"}, {.value = huge}, {.value = "never"}}).error,
+            ClientErrc::record_too_large);
+  ASSERT_TRUE(producer.deliver());
+  const Accepted bad = send({{.value = "b", .partition = 0}, {.value = "c", .partition = 2}});
+  EXPECT_EQ(bad.count, 1U);
+  EXPECT_EQ(bad.error, ClientErrc::unknown_partition);
+  const Accepted full = send(std::vector<Record>(40, {.value = large, .partition = 1}));
+  EXPECT_GE(full.count, 2U);
+  EXPECT_LE(full.count, 6U);
+  EXPECT_EQ(full.error, ClientErrc::queue_full);
+  ASSERT_TRUE(producer.deliver());
+  EXPECT_EQ(rig.values("t", 0).size() + rig.values("t", 1).size(), 2 + full.count);
+  accumulator.stop();
+  const Accepted closed = send({{.value = "d", .partition = 0}});
+  EXPECT_EQ(closed.count, 0U);
+  EXPECT_EQ(closed.error, ClientErrc::closed);
+}
+
+// Batches of any size arrive with the right sum, which the broker checks: small ones are summed
+// when they are closed, large ones in steps while they fill and grow.
+TEST(Producer, BatchesOfAnySizeAreSummed) {
+  EngineRig rig;
+  rig.cluster.create_topic("t");
+  TestProducer producer(rig, {.linger = seconds(1)});
+  std::size_t stored = 0;
+  for (const std::size_t bytes : {100u, 20'000u, 32'000u, 40'000u, 70'000u, 400'000u}) {
+    for (const std::size_t each : {std::size_t{90}, std::size_t{7'000}, std::size_t{39'999}}) {
+      for (std::size_t sent = 0; sent < bytes; sent += each) {
+        const std::string value(each, static_cast<char>('a' + stored % 26));
+        ASSERT_FALSE(producer.send("t", Record{.value = value}, "v"));
+        ++stored;
+      }
+      ASSERT_TRUE(producer.deliver()) << bytes << " in records of " << each;
+    }
+  }
+  EXPECT_TRUE(producer.all_ok());
+  EXPECT_EQ(rig.values("t").size(), stored);
+}
+
 TEST(Producer, UnkeyedRecordsAvoidPartitionsWithoutLeader) {
   EngineRig rig({.brokers = 2});
   rig.cluster.create_topic("t", {.assignments = {{1}, {2}}});
