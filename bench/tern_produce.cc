@@ -2,11 +2,12 @@
 //
 //   tern_produce --broker HOST:PORT --records N --size BYTES --partitions P
 //                [--report batch|record] [--thread own|other] [--gzip LEVEL]
-//                [--chunk RECORDS] [--buffer BYTES]
+//                [--chunk RECORDS] [--together RECORDS] [--buffer BYTES]
 //
 // --thread own: records are sent on the client's executor, --chunk of them before others get a turn
 // there, as in any program with one event loop. --thread other: the main thread sends, the client
-// lives on a net::Runtime. A full buffer is waited for with async_wait_space.
+// lives on a net::Runtime. --together: so many records go into one call. A full buffer is waited
+// for with async_wait_space.
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/use_future.hpp>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bench/measure.h"
 #include "client/kafka/client.h"
@@ -28,7 +30,7 @@ namespace {
 
 struct Work {
   std::string broker, topic;
-  std::int64_t records = 0, chunk = 0;
+  std::int64_t records = 0, chunk = 0, together = 1;
   std::size_t size = 0, buffer_bytes = 0;
   std::uint32_t partitions = 1;
   bool handler = false, other_thread = false;
@@ -72,11 +74,10 @@ class Sender {
     });
   }
 
-  // Tries the next record; false if there is no room.
+  // Tries the next record, or as many as go together; false if there is no room.
   bool send() {
-    kafka::Record record;
-    record.value = wire::Bytes(payloads_[static_cast<std::uint64_t>(sent_)]);
-    record.partition = partition_;
+    if (work_.together > 1) return send_together();
+    const kafka::Record record = make(sent_, partition_);
     std::error_code error;
     if (work_.handler) {
       error = producer_.try_send(topic_, record,
@@ -95,6 +96,20 @@ class Sender {
     if (error != make_error_code(ClientErrc::queue_full)) fail(error.message());
     return false;
   }
+  bool send_together() {
+    while (static_cast<std::int64_t>(next_.size()) < work_.together &&
+           sent_ + static_cast<std::int64_t>(next_.size()) < work_.records) {
+      next_.push_back(make(sent_ + static_cast<std::int64_t>(next_.size()),
+                           work_.partitions > 1 ? static_cast<std::int32_t>(dice_.roll()) : 0));
+    }
+    const kafka::Accepted accepted = producer_.try_send(topic_, next_);
+    sent_ += static_cast<std::int64_t>(accepted.count);
+    next_.erase(next_.begin(), next_.begin() + static_cast<std::ptrdiff_t>(accepted.count));
+    if (!accepted.error) [[likely]]
+      return true;
+    if (accepted.error != make_error_code(ClientErrc::queue_full)) fail(accepted.error.message());
+    return false;
+  }
 
   bool all_sent() const { return sent_ == work_.records; }
   kafka::Producer& producer() { return producer_; }
@@ -110,6 +125,13 @@ class Sender {
   }
 
  private:
+  kafka::Record make(std::int64_t number, std::int32_t partition) const {
+    kafka::Record record;
+    record.value = wire::Bytes(payloads_[static_cast<std::uint64_t>(number)]);
+    record.partition = partition;
+    return record;
+  }
+
   const Work work_;
   const Payloads payloads_;
   Dice dice_;
@@ -117,6 +139,7 @@ class Sender {
   kafka::Producer producer_;
   kafka::TopicHandle topic_;
   std::int32_t partition_ = 0;
+  std::vector<kafka::Record> next_;
   std::int64_t sent_ = 0, reported_ = 0, delivered_ = 0;
   Clock from_;
 };
@@ -140,7 +163,7 @@ class OwnThread {
 
  private:
   void pump() {
-    for (std::int64_t i = 0; i < sender_.work().chunk; ++i) {
+    for (std::int64_t i = 0; i < sender_.work().chunk; i += sender_.work().together) {
       if (sender_.all_sent()) return flush();
       if (!sender_.send()) {
         return sender_.producer().async_wait_space([this](std::error_code error) {
@@ -193,6 +216,7 @@ int main(int argc, char** argv) {
   work.other_thread = options.text("--thread", "own") == "other";
   work.gzip = static_cast<int>(options.number("--gzip", -1));
   work.chunk = options.number("--chunk", 1000);
+  work.together = options.number("--together", 1);
   work.buffer_bytes = static_cast<std::size_t>(options.number("--buffer", 33'554'432));
   options.done();
   if (work.other_thread) {
