@@ -216,14 +216,14 @@ class Bench:
             # What is over at once tells little about how long more will take.
             per_record = max(taken["cpu_s"], 2e-3) / taken["records"]
             records = share * self.args.seconds / per_record
-        records = self.whole(row, 1.6 * self.args.seconds / per_record + row.step)
+        records = self.whole(row, 2.0 * self.args.seconds / per_record + row.step)
         if self.counter.tool:
             taken = self.sample(row, client, records, counting=True)
             self.syscalls[row.name, client] = 1e3 * taken["all_syscalls"] / taken["records"]
             # That run tells best, if counting did not slow it down.
             if self.counter.tool == "perf":
                 per_record = taken["cpu_s"] / taken["records"]
-                records = self.whole(row, 1.4 * self.args.seconds / per_record + row.step)
+                records = self.whole(row, 1.8 * self.args.seconds / per_record + row.step)
         self.calibrated[row.name, client] = records
 
     def codec_cost(self, row):

@@ -25,6 +25,7 @@
 #include "client/core/ports.h"
 #include "client/core/prefetch.h"
 #include "client/core/random.h"
+#include "client/core/short_mutex.h"
 #include "client/kafka/batch.h"
 #include "client/kafka/config.h"
 #include "protocol/kafka/records.h"
@@ -279,7 +280,7 @@ class Accumulator {
   const ProducerConfig& config_;
   Network& network_;
   BufferPool pool_;
-  mutable std::mutex mutex_;
+  mutable ShortMutex mutex_;
   Random random_;
   bool stopped_ = false;
   bool beyond_ = false;    // while what was accepted before is appended

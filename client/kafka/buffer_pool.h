@@ -12,6 +12,8 @@
 #include <mutex>
 #include <vector>
 
+#include "client/core/short_mutex.h"
+
 namespace tern::kafka {
 
 // A block of memory; belongs to whoever holds it, until given back.
@@ -63,7 +65,7 @@ class BufferPool {
 
   const std::size_t limit_;
   const std::size_t largest_;
-  mutable std::mutex mutex_;
+  mutable ShortMutex mutex_;
   std::size_t used_ = 0;  // given out or charged
   std::size_t free_ = 0;  // in free_lists_
   bool refused_ = false;

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "client/core/backoff.h"
@@ -12,6 +15,7 @@
 #include "client/core/frame.h"
 #include "client/core/inlet.h"
 #include "client/core/random.h"
+#include "client/core/short_mutex.h"
 #include "client/core/timers.h"
 
 namespace tern {
@@ -26,6 +30,44 @@ struct Fired {
   int number;
   void fire(Now) { log->push_back(number); }
 };
+
+TEST(ShortMutex, LetsInOneAtATime) {
+  ShortMutex mutex;
+  std::int64_t sum = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50'000; ++i) {
+        std::lock_guard lock(mutex);
+        ++sum;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sum, 200'000);
+}
+
+// Held for longer than anybody looks again: those who wait sleep, and each is woken.
+TEST(ShortMutex, WakesWhoWentToSleep) {
+  ShortMutex mutex;
+  std::atomic<int> coming{0};
+  int inside = 0;
+  std::vector<std::thread> threads;
+  mutex.lock();  // by the only thread there is
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      ++coming;
+      std::lock_guard lock(mutex);
+      ++inside;
+    });
+  }
+  while (coming.load() < 3) std::this_thread::yield();
+  for (int i = 0; i < 20'000; ++i) std::this_thread::yield();
+  EXPECT_EQ(inside, 0);
+  mutex.unlock();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(inside, 3);
+}
 
 TEST(Timers, FireInOrderOfTime) {
   Timers timers;
