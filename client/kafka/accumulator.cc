@@ -216,7 +216,7 @@ void Accumulator::drop_empty(ProducerTopic::Open& open) {
   open.capacity = open.used = 0;
   batch.list->remove(&batch);
   unlink(batch);
-  pool_.release(std::exchange(batch.buffer, {}), kBatchCharge);
+  pool_.release(std::exchange(batch.buffer, {}), sizeof(Batch));
   batch = Batch();
   free_batches_.push_back(&batch);
 }
@@ -240,8 +240,8 @@ bool Accumulator::open_batch(ProducerTopic::Open& open, std::size_t record_bytes
                              std::int64_t timestamp_ms) {
   const std::size_t need = kBatchHeaderSize + record_bytes;
   const std::size_t want = std::max({need, std::size_t{open.capacity_hint}, kFirstCapacity});
-  Buffer buffer = pool_.acquire(want, false, kBatchCharge);
-  if (!buffer) buffer = pool_.acquire(need, beyond_, kBatchCharge);
+  Buffer buffer = pool_.acquire(want, false, sizeof(Batch));
+  if (!buffer) buffer = pool_.acquire(need, beyond_, sizeof(Batch));
   // When the first one is there its linger is to be timed; when there is no room all is to leave.
   if (open_.empty() || !buffer) wake_later();
   if (!buffer) return false;
@@ -492,7 +492,7 @@ void Accumulator::free_bytes(Batch& batch) { pool_.release(std::exchange(batch.b
 
 void Accumulator::free_batch(Batch* batch) {
   batch->handlers.clear(pool_);
-  pool_.release(std::exchange(batch->buffer, {}), kBatchCharge);
+  pool_.release(std::exchange(batch->buffer, {}), sizeof(Batch));
   std::lock_guard lock(mutex_);
   if (!batch->reported) unlink(*batch);
   *batch = Batch();
@@ -501,7 +501,7 @@ void Accumulator::free_batch(Batch* batch) {
 
 Batch* Accumulator::new_batch_after(Batch& batch) {
   // Split batches go on with records that were accepted: no limit may stop them.
-  pool_.charge(kBatchCharge, true);
+  pool_.charge(sizeof(Batch), true);
   Batch* made = new Batch;
   made->queue = batch.queue;
   made->opened = batch.opened;

@@ -212,10 +212,6 @@ struct alignas(kCacheLine) Batch {
   wire::Bytes bytes() const { return wire::Bytes(std::span<const std::byte>(buffer.data, used)); }
 };
 
-// What counts of a batch beside its buffer and handlers: itself, and about what a request, its
-// answer and the report keep of it.
-inline constexpr std::size_t kBatchCharge = sizeof(Batch) + 384;
-
 // A doubly linked list through Batch::next and previous.
 class BatchList {
  public:
