@@ -16,6 +16,7 @@
 
 #include "client/amqp/engine.h"
 #include "fuzz/memory.h"
+#include "fuzz/still_network.h"
 #include "fuzz/target.h"
 #include "protocol/amqp/frame.h"
 #include "protocol/amqp/methods/all.h"
@@ -25,36 +26,10 @@ namespace tern::amqp {
 namespace {
 
 using fuzz::require;
+using fuzz::StillNetwork;
 
 constexpr std::uint32_t kMaxMethod = 65'536;
 constexpr std::uint64_t kMaxBody = std::uint64_t{1} << 40;  // so that memory is what is looked at
-
-// One link at a time, in which nothing happens by itself.
-class StillNetwork final : public Network {
- public:
-  LinkId open(const Endpoint&, Link& to) override {
-    link = &to;
-    closing = false;
-    return {1, ++opened};
-  }
-  void close(LinkId) override { closing = true; }
-  ListenerId listen(const Endpoint&, Acceptor&, std::error_code& error, Endpoint*) override {
-    error = std::make_error_code(std::errc::not_supported);
-    return {};
-  }
-  void close_listener(ListenerId) override {}
-  void want_write(LinkId) override {}
-  void pause_read(LinkId, bool) override {}
-  void wake() override {}
-  bool on_executor() const override { return true; }
-  Now now() const override { return time; }
-  std::int64_t wall_ms() const override { return time.wall_ms; }
-
-  Link* link = nullptr;
-  bool closing = false;
-  std::uint32_t opened = 0;
-  Now time{Time(std::chrono::hours(1)), 1'700'000'000'000};
-};
 
 template <class M>
 void add(std::vector<std::byte>& out, std::uint16_t channel, const M& message) {

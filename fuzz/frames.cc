@@ -15,6 +15,7 @@
 #include "client/kafka/connection.h"
 #include "client/kafka/engine.h"
 #include "fuzz/memory.h"
+#include "fuzz/still_network.h"
 #include "fuzz/target.h"
 #include "protocol/kafka/generate.h"
 #include "protocol/kafka/messages/api_versions.h"
@@ -24,37 +25,11 @@ namespace tern::kafka {
 namespace {
 
 using fuzz::require;
+using fuzz::StillNetwork;
 
 constexpr std::size_t kMaxResponse = 100'000;
 constexpr std::size_t kLargeAnswer = std::size_t{256} * 1024;  // what a call may say it expects
 constexpr int kCalls = 3;
-
-// One link at a time, in which nothing happens by itself.
-class StillNetwork final : public Network {
- public:
-  LinkId open(const Endpoint&, Link& to) override {
-    link = &to;
-    closing = false;
-    return {1, ++opened};
-  }
-  void close(LinkId) override { closing = true; }
-  ListenerId listen(const Endpoint&, Acceptor&, std::error_code& error, Endpoint*) override {
-    error = std::make_error_code(std::errc::not_supported);
-    return {};
-  }
-  void close_listener(ListenerId) override {}
-  void want_write(LinkId) override {}
-  void pause_read(LinkId, bool) override {}
-  void wake() override {}
-  bool on_executor() const override { return true; }
-  Now now() const override { return time; }
-  std::int64_t wall_ms() const override { return time.wall_ms; }
-
-  Link* link = nullptr;
-  bool closing = false;
-  std::uint32_t opened = 0;
-  Now time{Time(std::chrono::hours(1)), 1'700'000'000'000};
-};
 
 // How a call ended; the answer's bytes are copied, so that a span too long is noticed.
 struct Ending {
