@@ -91,10 +91,10 @@ TEST(BufferPool, NoTwoBuffersShareAByte) {
     const bool small = i / 4000 % 2 == 0;
     if (random.below(100) < 45 && !held.empty()) {
       const std::size_t which = random.below(static_cast<std::uint32_t>(held.size()));
-      const auto [buffer, mark] = held[which];
-      ASSERT_TRUE(std::all_of(buffer.data, buffer.data + buffer.capacity,
-                              [mark = mark](std::byte b) { return b == mark; }));
-      pool.release(buffer);
+      const Held& one = held[which];
+      ASSERT_TRUE(std::all_of(one.buffer.data, one.buffer.data + one.buffer.capacity,
+                              [&one](std::byte b) { return b == one.mark; }));
+      pool.release(one.buffer);
       held[which] = held.back();
       held.pop_back();
     } else if (const Buffer buffer = pool.acquire(1 + random.below(small ? 5000 : 60'000))) {
