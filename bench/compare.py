@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Compares tern with the physical floor, librdkafka and franz-go, in interleaved rounds.
+"""Compares tern with the physical floor and with other clients, in interleaved rounds.
+
+    compare.py [kafka]    against librdkafka and franz-go
+    compare.py amqp       against rabbitmq-c and amqp091-go
 
 Each sample is a process of its own against a fresh null broker, long enough to use a second of CPU.
 What is compared is CPU seconds of the whole client process per million records, all its threads, from
@@ -22,77 +25,11 @@ import tempfile
 import time
 
 import picture
+from suites import SUITES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CLIENTS = ("floor", "tern", "librdkafka", "franz-go")
-MOST_SYSCALLS = 3.0   # of tern, per 1,000 records in bulk
-LAZY_FLOOR = 8        # a 100 B floor is at most this fraction of librdkafka, or proves nothing
 FULL_ROUNDS = 7
 CLONE_NEWNET, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8914, 1  # of Linux
-
-
-class Row:
-    """One workload: what the broker is, what each client is told, and what is to be reached."""
-
-    def __init__(self, name, title, do, size, floor_ratio, rdkafka, franz, broker=(), common=(),
-                 floor=None, tern=(), peers=(), step=1, floor_of=None, codec=None, held=None,
-                 least=50_000):
-        self.name, self.title, self.do, self.size = name, title, do, size
-        self.broker, self.common = list(broker), list(common)
-        self.floor, self.tern, self.peers = floor, list(tern), list(peers)
-        self.limits = {"floor": floor_ratio, "librdkafka": 1 / rdkafka, "franz-go": 1 / franz}
-        self.step = step          # records come in multiples of this
-        self.floor_of = floor_of  # the floor is that of another row
-        self.least = least        # records in any sample, so that many partitions are warm
-        self.held = held          # records that peers may hold at most
-        self.codec = codec        # options of floor_gzip, whose cost is added to the floor
-
-
-def rows():
-    def produce(name, title, times, rdkafka, franz, size=100, partitions=1, **more):
-        options = ["--size", str(size), "--partitions", str(partitions)]
-        own = {"floor": ["--batch", "1000000"]} if "floor_of" not in more else {}
-        return Row(name, title, "produce", size, times, rdkafka, franz, broker=options,
-                   common=options, **{**own, **more})
-
-    def consume(name, title, times, rdkafka, franz, size, batch, gzip=()):
-        more = {"floor_of": "consume-1000", "codec": ["--do", "consume"]} if gzip else {"floor": []}
-        return Row(name, title, "consume", size, times, rdkafka, franz, step=batch, least=50 * batch,
-                   common=["--size", str(size)], **more,
-                   broker=["--size", str(size), "--batch-records", str(batch), *gzip])
-
-    gzip = ["--gzip", "6"]
-    other = ["--thread", "other"]
-    one = "produce-100"
-    return [
-        #        name, title                         times the floor, 1/n of librdkafka, of franz-go
-        produce(one, "produce 100 B, 1 partition, a report per batch", 2.5, 5, 5),
-        produce("produce-100-handler", "produce 100 B, 1 partition, a handler per record",
-                3.5, 3.5, 3.5, floor_of=one, tern=["--report", "record"]),
-        produce("produce-100-thread",
-                "produce 100 B, 1 partition, a report per batch, sent from another thread",
-                4, 3, 3, floor_of=one, tern=other),
-        produce("produce-100-handler-thread",
-                "produce 100 B, 1 partition, a handler per record, sent from another thread",
-                5.5, 2.2, 2.2, floor_of=one, tern=["--report", "record", *other]),
-        produce("produce-100-p100",
-                "produce 100 B, a random one of 100 partitions each, a report per batch",
-                3.5, 4, 4, partitions=100, floor_of=one),
-        produce("produce-100-p10000", "produce 100 B, a random one of 10,000 partitions each",
-                1.6, 4, 4, partitions=10_000, floor=["--fill", "8000000"], held="1000000",
-                least=1_000_000),
-        produce("produce-100-p10000-together",
-                "the same, 64 records in a call", 1.6, 4, 4, partitions=10_000,
-                floor_of="produce-100-p10000", tern=["--together", "64"], held="1000000",
-                least=1_000_000),
-        produce("produce-1000", "produce 1,000 B, 1 partition", 1.4, 1.6, 1.6, size=1000),
-        consume("consume-100", "consume 100 B, 1,000-record batches", 2, 8, 2, 100, 1000),
-        consume("consume-1000", "consume 1,000 B", 1.3, 1.1, 3, 1000, 900),
-        produce("gzip-produce", "gzip level 6, 1,000 B JSON-like, produce", 1.1, 1, 1, size=1000,
-                floor_of="produce-1000", tern=gzip, peers=gzip, codec=["--do", "produce"]),
-        consume("gzip-consume", "gzip level 6, 1,000 B JSON-like, consume", 1.1, 1, 1, 1000, 900,
-                gzip=gzip),
-    ]
 
 
 class Broker:
@@ -145,60 +82,35 @@ class Counter:
 
 
 class Bench:
-    def __init__(self, args, folder):
+    def __init__(self, suite, args, folder):
+        self.suite = suite
         self.args = args
         self.counter = Counter(folder)
         self.calibrated = {}
         self.syscalls = {}
         self.versions = {}
-        self.skipped = []  # what is not measured, and why
-        self.programs = self.find_programs()
         self.environment = dict(os.environ)
         if args.librdkafka:
             self.environment["LD_LIBRARY_PATH"] = folder_of_librdkafka(args.librdkafka)
 
-    def find_programs(self):
-        folder = self.args.bin
-        go = self.args.franzgo or os.path.expanduser("~/.cache/tern/franzgo_peer")
-        rdkafka = os.path.join(folder, "peers", "rdkafka_peer")
-        found = {name: {d: os.path.join(folder, f"{name}_{d}") for d in ("produce", "consume")}
-                 for name in ("floor", "tern")}
-        for name, path, how in (
-                ("librdkafka", rdkafka, "it is built with Debian's librdkafka-dev"),
-                ("franz-go", go, "it is built where Go is")):
-            if os.access(path, os.X_OK):
-                found[name] = {"produce": path, "consume": path}
-            else:
-                self.skipped.append(f"{name}: {path} is not there; {how}")
-        return found
-
-    def command(self, row, client, records, address):
-        line = [self.programs[client][row.do], "--broker", address, "--records", str(records)]
-        if client in ("librdkafka", "franz-go"):
-            more = []
-            if row.held:  # as many records on their way as it needs for batches of some size
-                more = ["--queue-messages" if client == "librdkafka" else "--buffered", row.held]
-            return line + ["--do", row.do] + row.common + row.peers + more
-        if client == "tern":
-            return line + row.common + row.tern
-        return line + (row.common if row.do == "produce" else []) + row.floor
-
     def sample(self, row, client, records, counting=False):
         limit = ["--limit", str(records)] if row.do == "consume" else []
-        with Broker(os.path.join(self.args.bin, "null_broker"), row.broker + limit) as broker:
-            command = self.command(row, client, records, broker.address)
+        broker = Broker(os.path.join(self.args.bin, self.suite.broker), row.broker + limit)
+        with broker:
+            command = [self.suite.programs[client][row.do], "--broker", broker.address,
+                       "--records", str(records), *row.options[client]]
             if counting:
                 command = self.counter.wrap(command)
             environment = self.environment if client == "librdkafka" else None
             done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, timeout=600, check=False, env=environment)
-        totals = broker.totals
         if done.returncode != 0:
             raise RuntimeError(f"{row.name}, {client}: {done.stderr.strip()[-500:]}")
         result = json.loads(done.stdout.strip().splitlines()[-1])
-        if row.do == "produce" and totals["produced_records"] != records:
+        arrived = broker.totals[self.suite.arrived]
+        if self.suite.counts_arrivals(row) and arrived != records:
             raise RuntimeError(f"{row.name}, {client}: {records} records claimed, "
-                               f"{totals['produced_records']} arrived")
+                               f"{arrived} arrived")
         if counting:
             result["all_syscalls"] = self.counter.count()
         self.versions[client] = result["client"]
@@ -234,8 +146,7 @@ class Bench:
         return json.loads(line)
 
     def clients(self, row):
-        names = [n for n in CLIENTS if n in self.programs]
-        return [n for n in names if n != "floor" or row.floor is not None]
+        return [n for n in self.suite.clients if n in self.suite.programs and n in row.options]
 
     def measure(self, chosen):
         jobs = [(row, client) for row in chosen for client in self.clients(row)]
@@ -313,14 +224,13 @@ class Table:
     def figures(row, result, tern):
         against = {"floor": result["floor"]}
         against.update({c: v["cpu_s_per_million"] for c, v in result["clients"].items()
-                        if c in ("librdkafka", "franz-go")})
+                        if c not in ("floor", "tern")})
         found = [{"what": f"CPU against {client}", "against": client, "measured": tern / cpu,
                   "limit": row.limits[client]} for client, cpu in against.items()]
         calls = result["clients"]["tern"]["syscalls_per_thousand"]
-        # A fetch of 1 MB is 900 records of 1,000 B: there three calls for each are more than three.
-        if calls is not None and row.size == 100:
+        if calls is not None and row.most_syscalls is not None:
             found.append({"what": "system calls per 1,000 records", "against": None,
-                          "measured": calls, "limit": MOST_SYSCALLS})
+                          "measured": calls, "limit": row.most_syscalls})
         for figure in found:
             figure["reached"] = figure["measured"] <= figure["limit"]
         return found
@@ -328,7 +238,7 @@ class Table:
     def faults(self):
         """Why this run does not count, if it does not."""
         args = self.bench.args
-        found = [f"without {skipped}" for skipped in self.bench.skipped]
+        found = [f"without {skipped}" for skipped in self.bench.suite.skipped]
         if args.rounds < FULL_ROUNDS or args.seconds < 1:
             found.append(f"{args.rounds} rounds of {args.seconds} s: a look, not a measurement "
                          f"({FULL_ROUNDS} rounds of 1 s)")
@@ -337,11 +247,11 @@ class Table:
                 if value["least_sample_cpu_s"] < args.seconds:
                     found.append(f"{result['row']}: a sample of {client} used only "
                                  f"{value['least_sample_cpu_s']:.2f} s of CPU")
-            rdkafka = result["clients"].get("librdkafka")
-            if result["row"] in ("produce-100", "consume-100") and rdkafka and \
-                    result["floor"] * LAZY_FLOOR > rdkafka["cpu_s_per_million"]:
-                found.append(f"{result['row']}: the floor is more than 1/{LAZY_FLOOR} of "
-                             "librdkafka, so it is lazy")
+            name, fraction = self.bench.suite.lazy_floor.get(result["row"], (None, 0))
+            peer = result["clients"].get(name)
+            if peer and result["floor"] * fraction > peer["cpu_s_per_million"]:
+                found.append(f"{result['row']}: the floor is more than 1/{fraction} of {name}, "
+                             "so it is lazy")
         return found
 
     def show(self):
@@ -405,6 +315,7 @@ def machine():
 def parse(argv):
     parser = argparse.ArgumentParser(prog="./dev bench compare", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suite", nargs="?", choices=sorted(SUITES), default="kafka")
     parser.add_argument("--only", action="append", metavar="WORKLOAD", default=[],
                         help="only this one; may be given several times")
     parser.add_argument("--list", action="store_true", help="names of the workloads")
@@ -413,7 +324,8 @@ def parse(argv):
     parser.add_argument("--seconds", type=float, help="CPU of one sample at least (1)")
     parser.add_argument("--librdkafka", metavar="PATH",
                         help="another build of it: its folder, or librdkafka.so.1")
-    parser.add_argument("--franzgo", metavar="PROGRAM", help="another build of that peer")
+    parser.add_argument("--go-peer", metavar="PROGRAM",
+                        help="another build of franz-go's or amqp091-go's program")
     parser.add_argument("--json", metavar="FILE", help="write everything, raw samples included")
     parser.add_argument("--svg", metavar="FILE", help="draw the ratios")
     parser.add_argument("--bin", default=os.path.join(HERE, "..", "bazel-bin", "bench"),
@@ -424,8 +336,8 @@ def parse(argv):
     return args
 
 
-def choose(args):
-    known = rows()
+def choose(suite, args):
+    known = suite.rows()
     unknown = set(args.only) - {row.name for row in known}
     if unknown:
         raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}; see --list")
@@ -437,19 +349,20 @@ def choose(args):
 def main(argv):
     args = parse(argv)
     if args.list:
-        for row in rows():
+        for row in SUITES[args.suite].rows():
             print(f"{row.name:28} {row.title}")
         return 0
-    chosen = choose(args)
+    suite = SUITES[args.suite](args.bin, args.go_peer)
+    chosen = choose(suite, args)
     here = {**machine(), "network": own_loopback()}
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(args, folder)
-        for skipped in bench.skipped:
+        bench = Bench(suite, args, folder)
+        for skipped in suite.skipped:
             print(f"SKIPPED {skipped}", file=sys.stderr)
         table = Table(bench, chosen, bench.measure(chosen))
     table.show()
     print(f"on {here['network']}")
-    found = {"machine": here, "rounds": args.rounds, "seconds": args.seconds,
+    found = {"suite": suite.name, "machine": here, "rounds": args.rounds, "seconds": args.seconds,
              "rows": table.results, "does_not_count": table.faults()}
     if args.svg:
         with open(args.svg, "w", encoding="utf-8") as out:

@@ -68,16 +68,16 @@ class Options {
   std::vector<Pair> pairs_;
 };
 
-// The same 64 payloads in every program, the peers' included (see bench/README.md): a ring small
-// enough to stay in the cache, so that reading the payload costs every client the same. They look
-// like JSON, so that a codec has neither nothing nor everything to find.
+// The same payloads in every program, the peers' included (see bench/README.md): a ring small
+// enough to stay in the cache (64 of them, or 4 large ones), so that reading the payload costs
+// every client the same. They look like JSON, so that a codec has neither nothing nor everything to
+// find.
 class Payloads {
  public:
-  static constexpr std::size_t kCount = 64;
-
-  explicit Payloads(std::size_t size) : size_(size), bytes_(kCount * size) {
+  explicit Payloads(std::size_t size)
+      : size_(size), mask_(size < 65'536 ? 63 : 3), bytes_((mask_ + 1) * size) {
     std::uint64_t state = 0x9e3779b97f4a7c15ULL;
-    for (std::size_t i = 0; i < kCount; ++i) {
+    for (std::size_t i = 0; i <= mask_; ++i) {
       std::string text = "{";
       while (text.size() < size) {
         state = state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -91,11 +91,12 @@ class Payloads {
     }
   }
   std::string_view operator[](std::uint64_t i) const {
-    return {bytes_.data() + (i % kCount) * size_, size_};
+    return {bytes_.data() + (i & mask_) * size_, size_};
   }
+  std::size_t count() const { return mask_ + 1; }
 
  private:
-  std::size_t size_;
+  std::size_t size_, mask_;
   std::vector<char> bytes_;
 };
 
@@ -222,6 +223,13 @@ class BlockingSocket {
       to += n;
       size -= static_cast<std::size_t>(n);
     }
+  }
+  // What there is, at most `size` bytes; waits for the first.
+  std::size_t read_some(char* to, std::size_t size) {
+    ++syscalls_;
+    const ssize_t n = recv(fd_, to, size, 0);
+    if (n <= 0) die("recv");
+    return static_cast<std::size_t>(n);
   }
   // A length-prefixed frame into a growing buffer; returns its size.
   std::size_t read_frame(std::vector<char>& into) {

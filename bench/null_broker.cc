@@ -16,8 +16,6 @@
 // flexible versions): ApiVersions 0-2 (error 35 above), Metadata 1-4, Produce 0-7 (answers 3-7),
 // Fetch 0-4 (answers 4), ListOffsets 0-2 (answers 1-2), FindCoordinator 0-1, InitProducerId 0-1.
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -28,11 +26,11 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "bench/measure.h"
+#include "bench/serve.h"
 #include "bench/wire.h"
 
 namespace tern::bench {
@@ -553,23 +551,6 @@ bool Connection::init_producer_id(const Request&) {
   return send();
 }
 
-int listen_on(std::uint16_t& port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), length) != 0 || listen(fd, 64) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    die("listen");
-  }
-  port = ntohs(address.sin_port);
-  return fd;
-}
-
 void print_totals() {
   const Clock used = Clock::read();
   std::printf(
@@ -602,27 +583,7 @@ int main(int argc, char** argv) {
   }
   one_batch = make_batch();
   log_ends = std::vector<std::atomic<std::int64_t>>(static_cast<std::size_t>(settings.partitions));
-  signal(SIGPIPE, SIG_IGN);
-  // Signals are taken by one thread that prints the totals; every thread inherits the mask.
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-  const int listener = listen_on(settings.port);
-  std::thread([listener] {
-    for (;;) {
-      const int fd = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-      if (fd < 0) continue;
-      const int on = 1;
-      setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      std::thread([fd] { std::make_unique<Connection>(fd)->serve(); }).detach();
-    }
-  }).detach();
-  std::printf("port %u\n", settings.port);
-  std::fflush(stdout);
-  int signal_number = 0;
-  sigwait(&stop, &signal_number);
+  serve_until_stopped(settings.port, [](int fd) { std::make_unique<Connection>(fd)->serve(); });
   print_totals();
   _exit(faults.load() == 0 ? 0 : 1);
 }

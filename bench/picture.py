@@ -3,7 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-COLOURS = {"tern": "#0b6e4f", "librdkafka": "#c8553d", "franz-go": "#3a6ea5"}
+COLOURS = {"tern": "#0b6e4f", "librdkafka": "#c8553d", "rabbitmq-c": "#c8553d",
+           "franz-go": "#3a6ea5", "amqp091-go": "#3a6ea5"}
 TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 WIDTH, LEFT, RIGHT = 900, 330, 110
 BAR, GAP, TOP = 13, 14, 88
@@ -86,7 +87,7 @@ def _wrap(text, width):
 
 def _legend(found):
     versions = {c: v["version"] for r in found["rows"] for c, v in r["clients"].items()}
-    peers = [versions[c] for c in ("librdkafka", "franz-go") if c in versions]
+    peers = [v for c, v in versions.items() if c not in ("floor", "tern")]
     return ("1 is the least code that can do the job: one blocking socket, no client. Against "
             + " and ".join(peers or ["no other client"])
             + ". Black mark: tern's limit.")
@@ -96,7 +97,7 @@ def _footer(found):
     here = found["machine"]
     lines = [f'{here["cpu"]}, {here["cores"]} cores, {here["time"][:10]}; medians of '
              f'{found["rounds"]} interleaved rounds. Logarithmic; shorter is better.',
-             "Measure it on yours: ./dev bench compare"]
+             f"Measure it on yours: ./dev bench compare {found['suite']}"]
     if found["does_not_count"]:
         lines[1] += ".   This was not a run that counts: see bench/README.md"
     return lines

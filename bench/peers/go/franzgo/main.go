@@ -10,13 +10,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime/debug"
-	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"tern/bench/peers/measure"
 )
 
 var (
@@ -33,78 +32,6 @@ var (
 	buffered   = flag.Int("buffered", 100_000, "records held at most")
 	pooled     = flag.Int("reuse", 1, "1: use records again after their promise")
 )
-
-type clock struct {
-	wall      time.Time
-	user, sys float64
-	rss       int64
-}
-
-func read() clock {
-	var use syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
-		die(err)
-	}
-	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)*1e-6 }
-	return clock{time.Now(), seconds(use.Utime), seconds(use.Stime), peakRSS(use.Maxrss)}
-}
-
-// peakRSS reads /proc: getrusage's figure starts with that of whoever started this process.
-func peakRSS(fallback int64) int64 {
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return fallback
-	}
-	for _, line := range strings.Split(string(status), "\n") {
-		var kib int64
-		if n, _ := fmt.Sscanf(line, "VmHWM: %d", &kib); n == 1 {
-			return kib
-		}
-	}
-	return fallback
-}
-
-// version of franz-go, as the linker knows it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, module := range info.Deps {
-			if module.Path == "github.com/twmb/franz-go" {
-				return module.Version
-			}
-		}
-	}
-	return "of unknown version"
-}
-
-func report(n int64, from, to clock) {
-	user, sys := to.user-from.user, to.sys-from.sys
-	wall := to.wall.Sub(from.wall).Seconds()
-	fmt.Printf(`{"client":"franz-go %s","records":%d,"wall_s":%.4f,"user_s":%.4f,"sys_s":%.4f,`+
-		`"cpu_s":%.4f,"cpu_s_per_million":%.5f,"records_per_s":%.0f,"syscalls":-1,`+
-		`"syscalls_per_thousand":-1,"max_rss_kib":%d}`+"\n",
-		version(), n, wall, user, sys, user+sys, (user+sys)*1e6/float64(n), float64(n)/wall, to.rss)
-}
-
-func die(err error) {
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
-
-// makePayloads gives the same 64 values as Payloads in bench/measure.h.
-func makePayloads(size int) [][]byte {
-	state := uint64(0x9e3779b97f4a7c15)
-	all := make([][]byte, 64)
-	for i := range all {
-		text := []byte("{")
-		for len(text) < size {
-			state = state*6364136223846793005 + 1442695040888963407
-			text = fmt.Appendf(text, `"f%02d":"%08x","amount":%d,`,
-				uint32(state>>59), uint32(state>>32), uint32(state>>44&0xffff))
-		}
-		all[i] = text[:size:size]
-	}
-	return all
-}
 
 func produce() {
 	opts := []kgo.Opt{
@@ -127,13 +54,13 @@ func produce() {
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
-		die(err)
+		measure.Die(err)
 	}
 	ctx := context.Background()
 	if err := client.Ping(ctx); err != nil {
-		die(err)
+		measure.Die(err)
 	}
-	payloads := makePayloads(*size)
+	payloads := measure.Payloads(*size)
 	var delivered, failed atomic.Int64
 	free := make(chan *kgo.Record, *buffered)
 	promise := func(r *kgo.Record, err error) {
@@ -151,7 +78,7 @@ func produce() {
 		}
 	}
 	state := uint64(88172645463325252) // as Dice in bench/measure.h
-	from := read()
+	from := measure.Read()
 	for i := int64(0); i < *records; i++ {
 		var r *kgo.Record
 		if *pooled == 1 {
@@ -172,13 +99,13 @@ func produce() {
 		client.Produce(ctx, r, promise)
 	}
 	if err := client.Flush(ctx); err != nil {
-		die(err)
+		measure.Die(err)
 	}
-	to := read()
+	to := measure.Read()
 	if failed.Load() > 0 || delivered.Load() != *records {
-		die(fmt.Errorf("%d delivered, %d failed", delivered.Load(), failed.Load()))
+		measure.Die(fmt.Errorf("%d delivered, %d failed", delivered.Load(), failed.Load()))
 	}
-	report(*records, from, to)
+	measure.Report("franz-go", "github.com/twmb/franz-go", *records, from, to)
 }
 
 func consume() {
@@ -194,16 +121,16 @@ func consume() {
 		kgo.FetchMaxWait(500*time.Millisecond),
 	)
 	if err != nil {
-		die(err)
+		measure.Die(err)
 	}
 	ctx := context.Background()
 	var seen int64
 	var sum uint64
-	from := read()
+	from := measure.Read()
 	for seen < *records {
 		fetches := client.PollFetches(ctx)
 		for _, e := range fetches.Errors() {
-			die(e.Err)
+			measure.Die(e.Err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			sum += uint64(r.Offset) + uint64(r.Timestamp.UnixMilli()) +
@@ -211,7 +138,7 @@ func consume() {
 			seen++
 		})
 	}
-	report(seen, from, read())
+	measure.Report("franz-go", "github.com/twmb/franz-go", seen, from, measure.Read())
 	fmt.Fprintf(os.Stderr, "checksum %x\n", sum)
 }
 
@@ -223,6 +150,6 @@ func main() {
 	case "consume":
 		consume()
 	default:
-		die(fmt.Errorf("-do produce or consume"))
+		measure.Die(fmt.Errorf("-do produce or consume"))
 	}
 }

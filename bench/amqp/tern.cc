@@ -1,0 +1,143 @@
+// tern's rows of bench/compare amqp, through its public headers.
+//
+//   tern --do publish|coroutines|consume --broker HOST:PORT --records N --size BYTES
+//        [--window MESSAGES] [--prefetch MESSAGES]
+//
+// publish: one loop, a handler for each confirm, at most --window of them outstanding. coroutines:
+// so many coroutines as --window says, each awaiting its publish in a loop. consume: one coroutine
+// that acknowledges each delivery.
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <system_error>
+
+#include "bench/measure.h"
+#include "client/amqp/connection.h"
+
+namespace tern::bench {
+namespace {
+
+struct Work {
+  std::string broker, what;
+  std::int64_t messages = 0, window = 0;
+  std::size_t size = 0;
+  std::uint16_t prefetch = 0;
+};
+
+[[noreturn]] void fail(const std::string& why) {
+  std::fprintf(stderr, "%s\n", why.c_str());
+  std::exit(1);
+}
+
+amqp::ConnectionConfig config_of(const Work& work) {
+  amqp::ConnectionConfig config;
+  if (const Failure failure = amqp::parse_uri("amqp://" + work.broker, config)) {
+    fail(failure.message());
+  }
+  return config;
+}
+
+class Bench {
+ public:
+  explicit Bench(const Work& work)
+      : work_(work), payloads_(work.size), connection_(context_, config_of(work)) {}
+
+  void run() {
+    asio::co_spawn(context_, start(), [](const std::exception_ptr& error) {
+      if (error) std::rethrow_exception(error);
+    });
+    context_.run();
+  }
+
+ private:
+  asio::awaitable<void> start() {
+    co_await connection_.async_connect(asio::use_awaitable);
+    const amqp::ChannelConfig config{.confirms = work_.what != "consume"};
+    channel_ = co_await connection_.async_open_channel(config, asio::use_awaitable);
+    if (work_.what == "consume") {
+      amqp::BasicConsume request{.queue = "bench"};
+      const amqp::ConsumeOptions options{.prefetch = work_.prefetch};
+      subscription_ = co_await channel_.async_consume(request, options, asio::use_awaitable);
+      from_ = Clock::read();
+      co_await consume();
+    } else if (work_.what == "coroutines") {
+      from_ = Clock::read();
+      for (std::int64_t i = 0; i < work_.window; ++i) {
+        asio::co_spawn(context_, publish_in_a_loop(), asio::detached);
+      }
+    } else {
+      from_ = Clock::read();
+      publish();
+    }
+  }
+
+  // Half a window at a time, like everybody here.
+  void publish() {
+    while (sent_ - confirmed_ < work_.window && sent_ < work_.messages) {
+      const amqp::Message message{.body = payloads_[static_cast<std::uint64_t>(sent_++)]};
+      channel_.async_publish(target_, message, [this](std::error_code error) {
+        if (error) fail(error.message());
+        if (++confirmed_ == work_.messages) finish();
+        if (sent_ - confirmed_ == work_.window / 2) publish();
+      });
+    }
+  }
+
+  asio::awaitable<void> publish_in_a_loop() {
+    while (sent_ < work_.messages) {
+      const amqp::Message message{.body = payloads_[static_cast<std::uint64_t>(sent_++)]};
+      co_await channel_.async_publish(target_, message, asio::use_awaitable);
+      if (++confirmed_ == work_.messages) finish();
+    }
+  }
+
+  asio::awaitable<void> consume() {
+    for (std::int64_t i = 0; i < work_.messages; ++i) {
+      const amqp::Delivery delivery = co_await subscription_.async_next(asio::use_awaitable);
+      sum_ += static_cast<unsigned char>(delivery.body().back()) + delivery.routing_key().size();
+      delivery.ack();
+    }
+    finish();
+  }
+
+  [[noreturn]] void finish() {
+    report("tern", work_.messages, from_, Clock::read(), -1);
+    std::fprintf(stderr, "checksum %llx\n", static_cast<unsigned long long>(sum_));
+    std::_Exit(0);  // tearing the client down is not what is measured
+  }
+
+  const Work work_;
+  const Payloads payloads_;
+  asio::io_context context_{1};
+  amqp::Connection connection_;
+  amqp::Channel channel_;
+  amqp::Subscription subscription_;
+  amqp::Target target_{.routing_key = "bench"};
+  std::int64_t sent_ = 0, confirmed_ = 0;
+  std::uint64_t sum_ = 0;
+  Clock from_;
+};
+
+}  // namespace
+}  // namespace tern::bench
+
+int main(int argc, char** argv) {
+  using namespace tern::bench;
+  Options options(argc, argv);
+  Work work;
+  work.broker = options.text("--broker", "127.0.0.1:5672");
+  work.what = options.text("--do", "publish");
+  work.messages = options.number("--records", 1'000'000);
+  work.size = static_cast<std::size_t>(options.number("--size", 100));
+  work.window = options.number("--window", 1000);
+  work.prefetch = static_cast<std::uint16_t>(options.number("--prefetch", 1000));
+  options.done();
+  Bench(work).run();
+  return 0;
+}
