@@ -101,7 +101,8 @@ class Link {
   virtual void on_open(Now now) = 0;
   // The last event, exactly once for each link that was opened or accepted, also after close().
   // `why` is std::errc::operation_canceled after close(), std::errc::connection_reset or asio's
-  // end-of-file mapped to std::errc::connection_aborted when the peer has ended the stream.
+  // end-of-file mapped to std::errc::connection_aborted when the peer has ended the stream. Where
+  // it is a write that failed, what had arrived has been read before, unless reading is paused.
   virtual void on_closed(Stage stage, std::error_code why, Now now) = 0;
 
  protected:

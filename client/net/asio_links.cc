@@ -211,6 +211,7 @@ void AsioNetwork::State::on_writable(LinkId id, std::error_code error) {
   Inside inside(*this);
   refresh_now();
   if (error) {
+    read_last_words(id);
     fail(id, error);
   } else {
     write_some(id);
@@ -241,6 +242,21 @@ void AsioNetwork::State::read_some(LinkId id) {
   }
 }
 
+// A peer that has gone may have said why before, and answered what nobody has read yet.
+void AsioNetwork::State::read_last_words(LinkId id) {
+  for (;;) {
+    Slot* const slot = find(id);
+    if (slot == nullptr || slot->paused) return;
+    const std::span<std::byte> space = slot->link->read_space();
+    if (space.empty()) return;
+    const IoResult result = internal::read_socket(slot->socket->native_handle(), space);
+    reads_.add();
+    if (result.status != IoStatus::done || result.bytes == 0) return;
+    read_bytes_.add(result.bytes);
+    slot->link->on_read(result.bytes, now_);
+  }
+}
+
 void AsioNetwork::State::write_some(LinkId id) {
   std::size_t total = 0;
   for (;;) {
@@ -252,7 +268,10 @@ void AsioNetwork::State::write_some(LinkId id) {
     const IoResult result = internal::write_socket(slot->socket->native_handle(), pieces_);
     writes_.add();
     if (result.status == IoStatus::would_block) return wait_write(id, *slot);
-    if (result.status == IoStatus::failed) return fail(id, result.error);
+    if (result.status == IoStatus::failed) {
+      read_last_words(id);
+      return fail(id, result.error);
+    }
     written_bytes_.add(result.bytes);
     total += result.bytes;
     dirty_ = true;

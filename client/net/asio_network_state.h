@@ -127,6 +127,7 @@ class AsioNetwork::State final : public std::enable_shared_from_this<State> {
   void on_readable(LinkId id, std::error_code error);
   void on_writable(LinkId id, std::error_code error);
   void read_some(LinkId id);
+  void read_last_words(LinkId id);
   void write_some(LinkId id);
 
   // Listeners.

@@ -10,8 +10,10 @@
 
 #include <array>
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
+#include <asio/write.hpp>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -316,6 +318,25 @@ TEST(AsioNetwork, AShortReadIsNotFollowedByAnEmptyOne) {
   EXPECT_TRUE(pair.run_until([&] { return link.received == "x"; }));
   pair.settle();
   EXPECT_EQ(pair.client_net.stats().reads - reads, 1u);
+}
+
+// ---- the peer goes away
+
+TEST(AsioNetwork, WhatThePeerSaidLastIsReadWhenAWriteFails) {
+  Pair pair;
+  asio::io_context peer_io;
+  asio::ip::tcp::acceptor acceptor(peer_io, {asio::ip::address_v4::loopback(), 0});
+  TestLink& link = pair.client.open({"127.0.0.1", acceptor.local_endpoint().port()});
+  EXPECT_TRUE(pair.run_until([&] { return link.opened == 1; }));
+  pair.settle();
+  asio::ip::tcp::socket peer = acceptor.accept();
+  asio::write(peer, asio::buffer(pattern(10'000)));
+  peer.set_option(asio::socket_base::linger(true, 0));
+  peer.close();  // a reset: the client's next write fails
+  link.send("x");
+  EXPECT_TRUE(pair.run_until([&] { return link.closed == 1; }));
+  EXPECT_EQ(pair.client_net.stats().writes, 1u);  // it was the write that failed
+  EXPECT_EQ(link.received, pattern(10'000));
 }
 
 TEST(AsioNetwork, ADeadlineThatMovesOutSetsNoTimer) {
