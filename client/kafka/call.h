@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -152,7 +153,11 @@ class SimpleCall final : public Call {
 
   const Api& api() const override { return Request::api; }
   std::int16_t min_version() const override { return std::max(min_version_, api().versions.min); }
+  std::int16_t max_version() const override {
+    return std::min(max_version_, api().negotiable().max);
+  }
   void require_version(std::int16_t version) { min_version_ = version; }
+  void limit_version(std::int16_t version) { max_version_ = version; }
   Duration response_timeout() const override { return response_timeout_; }
   void set_response_timeout(Duration timeout) { response_timeout_ = timeout; }
 
@@ -179,6 +184,7 @@ class SimpleCall final : public Call {
   Make make_;
   Done done_;
   std::int16_t min_version_ = 0;
+  std::int16_t max_version_ = std::numeric_limits<std::int16_t>::max();
   Duration response_timeout_ = Duration::zero();
 };
 

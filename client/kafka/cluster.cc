@@ -21,6 +21,7 @@ constexpr std::size_t kMaxTopicName = 249;
 
 Cluster::Cluster(Engine& engine)
     : engine_(engine),
+      coordinators_(engine),
       backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max),
       timer_(Timer::calling<&Cluster::on_timer>(engine.timers(), this)) {
   std::int32_t id = -1;
@@ -50,15 +51,21 @@ Topic& Cluster::want(std::string_view name, Now now) {
     topic.error = BrokerErrc::invalid_topic_exception;
     return topic;
   }
-  if (!std::exchange(topic.wanted, true)) {
-    if (refreshing_) {
-      refresh_again_ = true;
-    } else {
-      timer_.set(now.mono);
-      engine_.wake();
-    }
-  }
+  if (!std::exchange(topic.wanted, true)) ask_at_once(now);
   return topic;
+}
+
+void Cluster::ask_at_once(Now now) {
+  if (refreshing_) {
+    refresh_again_ = true;
+  } else {
+    timer_.set(now.mono);
+    engine_.wake();
+  }
+}
+
+void Cluster::list_topics(Now now) {
+  if (!std::exchange(list_wanted_, true)) ask_at_once(now);
 }
 
 Topic* Cluster::find(std::string_view name) {
@@ -89,6 +96,7 @@ void Cluster::on_broker_hint(std::int32_t node_id, const Endpoint& endpoint, Now
   for (auto& connection : broker.connections) {
     if (connection) connection->set_endpoint(endpoint, now);
   }
+  for (auto& connection : broker.lent) connection->set_endpoint(endpoint, now);
 }
 
 // ---------------------------------------------------------------------------------- refreshing
@@ -109,6 +117,12 @@ void Cluster::send_refresh(Now now) {
   refresh_again_ = false;
   auto make = [this](std::int16_t version, wire::Arena& arena) {
     MetadataRequest request;
+    request.allow_auto_topic_creation =
+        version < kFirstAutoCreateFlag || engine_.config().allow_auto_create_topics;
+    if (list_wanted_) {  // of all topics, wanted or not
+      request.topics = decltype(request.topics)::null();
+      return request;
+    }
     std::size_t count = 0;
     for (const auto& [name, topic] : topics_) count += topic->wanted ? 1 : 0;
     auto* names = arena.make_array<MetadataRequest::MetadataRequestTopic>(count);
@@ -118,8 +132,6 @@ void Cluster::send_refresh(Now now) {
       if (topic->wanted) names[i++].name = wire::Text(name);
     }
     request.topics = {names, count};
-    request.allow_auto_topic_creation =
-        version < kFirstAutoCreateFlag || engine_.config().allow_auto_create_topics;
     return request;
   };
   auto done = [this](const Failure& why, const MetadataResponse* reply, std::int16_t version,
@@ -156,6 +168,7 @@ void Cluster::on_metadata(const Failure& why, const MetadataResponse* reply, std
   take_brokers(*reply, now);
   bool incomplete = false;
   for (const auto& topic : reply->topics) incomplete |= !take_topic(topic, version, now);
+  if (list_wanted_) take_list(*reply);
   if (incomplete) {
     timer_.set(deadline_after(now.mono, backoff_.next(engine_.random())));
   } else {
@@ -179,6 +192,24 @@ void Cluster::take_brokers(const MetadataResponse& reply, Now now) {
     broker.rack = from.rack.is_null() ? std::string() : from.rack.str();
     on_broker_hint(from.node_id, Endpoint{from.host.str(), static_cast<std::uint16_t>(from.port)},
                    now);
+  }
+}
+
+// An answer to a request from before list_topics() lists too little, and another one is under way.
+void Cluster::take_list(const MetadataResponse& reply) {
+  if (refresh_again_) return;
+  listed_.clear();
+  std::set<std::string_view> named;
+  for (const auto& topic : reply.topics) {
+    if (topic.name.is_null()) continue;
+    named.insert(topic.name.view());
+    if (topic.error_code == 0 && !topic.is_internal) listed_.insert(topic.name.str());
+  }
+  // The others do not exist: they would have been named.
+  for (auto& [name, topic] : topics_) {
+    if (!topic->wanted || named.contains(name)) continue;
+    topic->answered = true;
+    topic->error = BrokerErrc::unknown_topic_or_partition;
   }
 }
 
@@ -296,6 +327,21 @@ Connection* Cluster::controller_connection() {
   return &connect(found->second, controller_id_, Role::control);
 }
 
+Connection* Cluster::lend_connection(std::int32_t node_id, Role role) {
+  const auto found = brokers_.find(node_id);
+  if (found == brokers_.end()) return nullptr;
+  Broker& broker = found->second;
+  for (auto& connection : broker.lent) {
+    if (connection->role() == role && std::erase(free_, connection.get()) != 0) {
+      return connection.get();
+    }
+  }
+  broker.lent.push_back(std::make_unique<Connection>(engine_, node_id, broker.endpoint, role));
+  return broker.lent.back().get();
+}
+
+void Cluster::give_back(Connection& connection) { free_.push_back(&connection); }
+
 std::vector<std::int32_t> Cluster::node_ids() const {
   std::vector<std::int32_t> ids;
   for (const auto& [id, broker] : brokers_) {
@@ -309,6 +355,11 @@ const Endpoint* Cluster::endpoint(std::int32_t node_id) const {
   return found == brokers_.end() ? nullptr : &found->second.endpoint;
 }
 
+std::string_view Cluster::rack(std::int32_t node_id) const {
+  const auto found = brokers_.find(node_id);
+  return found == brokers_.end() ? std::string_view() : std::string_view(found->second.rack);
+}
+
 void Cluster::close_all(const Failure& why, Now now) {
   timer_.cancel();
   for (auto& connection : bootstrap_) connection->close(why, now);
@@ -316,6 +367,7 @@ void Cluster::close_all(const Failure& why, Now now) {
     for (auto& connection : broker.connections) {
       if (connection) connection->close(why, now);
     }
+    for (auto& connection : broker.lent) connection->close(why, now);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "client/core/backoff.h"
 #include "client/core/timers.h"
 #include "client/kafka/connection.h"
+#include "client/kafka/coordinators.h"
 #include "protocol/kafka/errors.h"
 #include "protocol/kafka/messages/metadata.h"
 
@@ -59,6 +61,11 @@ class Cluster {
   Topic* find(std::string_view name);
   Topic* find(const wire::Uuid& id);
 
+  // From now on each refresh asks for the names of all topics there are, the first one at once.
+  void list_topics(Now now);
+  // Without those that are Kafka's own. Empty until an answer has come.
+  const std::set<std::string>& listed_topics() const { return listed_; }
+
   // Asks for fresh metadata: at once if nothing is known to be wrong with that, else after a
   // backoff.
   void refresh(Now now);
@@ -74,9 +81,16 @@ class Cluster {
   Connection& any_connection();
   // Null while the controller is unknown.
   Connection* controller_connection();
+  // A connection for a request that keeps all behind it waiting: nobody else uses it until it is
+  // given back. Null as connection().
+  Connection* lend_connection(std::int32_t node_id, Role role);
+  void give_back(Connection& connection);
 
   std::vector<std::int32_t> node_ids() const;
   const Endpoint* endpoint(std::int32_t node_id) const;
+  // Empty if it is not known.
+  std::string_view rack(std::int32_t node_id) const;
+  Coordinators& coordinators() { return coordinators_; }
   const std::string& cluster_id() const { return cluster_id_; }
   std::int32_t controller_id() const { return controller_id_; }
   std::uint64_t updates() const { return updates_; }
@@ -94,6 +108,7 @@ class Cluster {
     std::string rack;
     bool current = true;  // named in the newest metadata
     std::array<std::unique_ptr<Connection>, 4> connections;
+    std::vector<std::unique_ptr<Connection>> lent;  // and those that were given back
   };
 
   void on_timer(Now now) { send_refresh(now); }
@@ -101,6 +116,8 @@ class Cluster {
   void on_metadata(const Failure& why, const MetadataResponse* reply, std::int16_t version,
                    Now now);
   void take_brokers(const MetadataResponse& reply, Now now);
+  void take_list(const MetadataResponse& reply);
+  void ask_at_once(Now now);
   bool take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version,
                   Now now);
   void notify(Now now);
@@ -109,11 +126,15 @@ class Cluster {
   Connection& pick_bootstrap();
 
   Engine& engine_;
+  Coordinators coordinators_;  // outlives the connections, which hold calls of its own
   std::map<std::int32_t, Broker> brokers_;
   std::vector<std::unique_ptr<Connection>> bootstrap_;
+  std::vector<Connection*> free_;  // of those in Broker::lent
   std::size_t next_bootstrap_ = 0;
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::map<wire::Uuid, Topic*> topics_by_id_;
+  bool list_wanted_ = false;
+  std::set<std::string> listed_;
   std::string cluster_id_;
   std::int32_t controller_id_ = -1;
   bool refreshing_ = false;
