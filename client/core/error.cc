@@ -49,6 +49,8 @@ const char* sentence(ClientErrc code) {
       return "the same operation is already waiting";
     case ClientErrc::refused:
       return "the broker refused the message";
+    case ClientErrc::revoked:
+      return "the partition is not this group member's (any more)";
   }
   return "unknown client error";
 }

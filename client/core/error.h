@@ -38,6 +38,7 @@ enum class ClientErrc {
   log_truncated,        // the log was cut back below the position (unclean leader election)
   busy,                 // the same operation is already waiting
   refused,              // the broker said no to a message, without a reason (AMQP's nack)
+  revoked,              // the partition is not this group member's (any more)
 };
 const std::error_category& client_category();
 std::error_code make_error_code(ClientErrc code);

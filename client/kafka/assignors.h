@@ -44,6 +44,7 @@ struct GroupTopic {
   // The racks of each partition's replicas, as far as the brokers tell theirs. May be shorter than
   // `partitions`: nothing is known of the rest.
   std::vector<std::vector<std::string>> racks;
+  friend bool operator==(const GroupTopic&, const GroupTopic&) = default;
 };
 
 // In the order of the members, each sorted by topic and partition.

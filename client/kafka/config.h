@@ -11,8 +11,10 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "client/core/completion.h"
 #include "client/core/error.h"
 #include "client/core/time.h"
 #include "client/kafka/observer.h"
@@ -128,16 +130,109 @@ struct Assignment {
   Position start = Position::earliest();
 };
 
-// What to do when a position does not exist (any more).
-enum class OffsetReset { earliest, latest, none };
+// What to do when a position does not exist (any more), or a group has stored none.
+enum class OffsetReset {
+  earliest,
+  latest,
+  none,  // an error, and the partition stands still until it is sought
+  age,   // where records begin that are at most ConsumerConfig::offset_reset_age old
+};
 
 enum class Isolation : std::int8_t { read_uncommitted = 0, read_committed = 1 };
+
+using Partitions = std::vector<TopicPartition>;
+
+// Says that a handler of a rebalance has done what it wanted to do: by a call, or by going away.
+// Movable, any thread, may outlive consumer and client.
+class Done {
+ public:
+  Done() = default;
+  explicit Done(Completion<> told) : told_(std::move(told)) {}
+  Done(Done&&) noexcept = default;
+  Done& operator=(Done&& other) noexcept {
+    if (this != &other) {
+      (*this)();
+      told_ = std::move(other.told_);
+    }
+    return *this;
+  }
+  ~Done() { (*this)(); }
+  // Once; further calls do nothing.
+  void operator()() {
+    if (told_) std::exchange(told_, {})();
+  }
+
+ private:
+  Completion<> told_;
+};
+
+// Runs on the client's executor, after the step; may call the consumer.
+using RebalanceHandler = std::function<void(const Partitions& partitions, Done done)>;
+
+// How a group decides who reads what.
+enum class GroupProtocol {
+  classic,   // the members decide, with an Assignor
+  consumer,  // the broker decides (KIP-848): Kafka 4.0 and later, else a poll says so
+  automatic  // consumer where the broker has it, else classic
+};
+
+class Assignor;
 
 struct ConsumerConfig {
   std::vector<Assignment> assignment =
       {};  // partitions to read; may be changed later with assign()
 
+  // The group to be a member of, which shares the partitions of `topics` out among its members and
+  // stores how far they have come. Needed for all that follows. With `assignment` instead of
+  // topics: offsets are stored in the group, but nobody shares anything.
+  std::string group = {};
+  std::vector<std::string> topics = {};  // may be changed later with subscribe()
+  // A regular expression (ECMAScript) for whole names: topics that match are read as well, also
+  // those that come into being later (found out within ClientConfig::metadata_max_age).
+  std::string topic_pattern = {};
+  // With an instance id of its own (KIP-345) a member that comes back within the session timeout
+  // takes up where it was, without a rebalance; it does not leave the group when it is closed.
+  std::string instance_id = {};
+  GroupProtocol group_protocol = GroupProtocol::classic;  // (Java)
+  // With GroupProtocol::consumer the broker has its own settings for the two timeouts below and for
+  // the assignors; this names one of its assignors ("uniform", "range"). Empty: its choice.
+  std::string server_assignor = {};
+
+  Duration session_timeout = std::chrono::seconds(45);  // silent that long: out of the group (Java)
+  Duration heartbeat_interval = std::chrono::seconds(3);  // (Java)
+  // An application that has not called poll for so long, since it got its last records, loses its
+  // partitions; it gets some again when it does. Also the time it has to hand partitions over in a
+  // rebalance. (Java)
+  Duration max_poll_interval = std::chrono::minutes(5);
+  // What the members may agree on, best first: "range", "roundrobin", "sticky" and
+  // "cooperative-sticky". With the last one alone, partitions that stay are read on during a
+  // rebalance; the default is a step on the way there for a group of which some members are older
+  // (Java).
+  std::vector<std::string> assignors = {"range", "cooperative-sticky"};
+  // Assignors of your own, before those.
+  std::vector<std::shared_ptr<const Assignor>> own_assignors = {};
+
+  // Stores, from time to time, how far the application has come: up to the first record that it has
+  // not finished. Records are finished when their Records is destroyed or done() is called; not if
+  // that happens because of an exception. Also done when partitions go to another member, and by
+  // close().
+  bool auto_commit = true;                                          // (Java)
+  Duration auto_commit_interval = std::chrono::milliseconds(5000);  // (Java)
+  // False: what auto_commit stores is what store_offsets() was told, and nothing else.
+  bool auto_store = true;  // librdkafka's enable.auto.offset.store
+
+  // The partitions are this member's from now on: read from when the handler is done, from where
+  // the group has stored or where it has sought.
+  RebalanceHandler on_assigned = {};
+  // They go to another member (or the consumer is being closed): a last commit is in time until the
+  // handler is done, or max_poll_interval is over.
+  RebalanceHandler on_revoked = {};
+  // They are another member's by now, or may be: too late for a commit. Without it on_revoked is
+  // told.
+  RebalanceHandler on_lost = {};
+
   OffsetReset offset_reset = OffsetReset::latest;            // (Java)
+  Duration offset_reset_age = Duration::zero();              // for OffsetReset::age
   Isolation isolation = Isolation::read_uncommitted;         // (Java)
   std::size_t fetch_min_bytes = 1;                           // (Java)
   std::size_t fetch_max_bytes = 52'428'800;                  // per response (Java)

@@ -25,7 +25,10 @@ Consumer::Consumer(const Client& client, ConsumerConfig config) : state_(client.
     throw std::system_error(failure.code, failure.message());
   core_ = std::make_shared<ConsumerCore>(state_->engine(), std::move(config));
   state_->run([core = core_] { core->start(); });
-  if (const Failure failure = assign(core_->config().assignment)) {
+  const ConsumerConfig& used = core_->config();
+  const bool subscribes = !used.topics.empty() || !used.topic_pattern.empty();
+  if (const Failure failure =
+          subscribes ? subscribe(used.topics, used.topic_pattern) : assign(used.assignment)) {
     let_go();
     throw std::system_error(failure.code, failure.message());
   }
@@ -47,7 +50,7 @@ void Consumer::let_go() {
   // If that was the last reference to the client, its end will close the consumer as well.
   state_->run([&state = *state_, core = std::move(core_)] {
     const Now now = state.engine().now();
-    core->close(deadline_after(now.mono, kLetGoTime), {}, now);
+    core->close(deadline_after(now.mono, kLetGoTime), {}, now, /*silently=*/true);
   });
 }
 
@@ -57,6 +60,36 @@ Failure Consumer::assign(const std::vector<Assignment>& assignment) {
   state_->run([&state = *state_, core = core_, assignment, gauges = std::move(gauges)] {
     core->assign(assignment, gauges, state.engine().now());
   });
+  return {};
+}
+
+Failure Consumer::subscribe(std::vector<std::string> topics, const std::string& pattern) {
+  if (!core_->group()) {
+    return Failure(make_error_code(ClientErrc::invalid_argument),
+                   "subscribe: the consumer has no group");
+  }
+  TopicPattern parsed;
+  if (Failure failure = TopicPattern::parse(pattern, parsed)) return failure;
+  if (Failure failure = core_->board()->subscribe()) return failure;
+  state_->run([&state = *state_, core = core_, topics = std::move(topics),
+               parsed = std::move(parsed)]() mutable {
+    core->subscribe(std::move(topics), std::move(parsed), state.engine().now());
+  });
+  return {};
+}
+
+Failure Consumer::store_offsets(const Offsets& offsets) {
+  for (const PartitionOffset& offset : offsets) {
+    const TopicPartition partition{offset.topic, offset.partition};
+    const ConsumerBoard::Gauge gauge = core_->board()->find(partition);
+    if (!gauge || (offset.ownership != 0 && offset.ownership != gauge->ownership)) {
+      return Failure(make_error_code(ClientErrc::revoked), partition.topic + "-" +
+                                                               std::to_string(partition.partition) +
+                                                               " is not this member's (any more)");
+    }
+  }
+  if (!core_->group()) return {};
+  state_->run([core = core_, offsets] { core->group()->store(offsets); });
   return {};
 }
 

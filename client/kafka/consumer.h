@@ -1,4 +1,5 @@
-// Consumer: reads assigned partitions, from where you say, in order.
+// Consumer: reads partitions in order: those that you assign, from where you say, or those that a
+// group gives it.
 //
 //   kafka::ConsumerConfig config{.assignment = {{"orders", 0, kafka::Position::earliest()}}};
 //   kafka::Consumer consumer(client, config);
@@ -6,6 +7,10 @@
 //     kafka::Records records = co_await consumer.async_poll(asio::use_awaitable);
 //     for (const kafka::ConsumerRecord& record : records) handle(record.key, record.value);
 //   }
+//
+// or, as one of any number of members that share what there is:
+//
+//   kafka::ConsumerConfig config{.group = "billing", .topics = {"orders"}};
 //
 // Fetching goes on in the background, up to ConsumerConfig::prefetch_bytes of memory, which counts
 // what you hold as well: let go of each Records when you are done with it. A poll takes what is
@@ -25,6 +30,18 @@
 // reported. So are brokers that cannot be reached: polls that have met none for
 // ClientConfig::connect_timeout say so once (no_broker).
 //
+// In a group: the first poll makes the consumer a member; partitions come and go from then on,
+// which assignment() and the handlers of the config tell. Reading begins where the group has
+// stored, else where offset_reset says. Offsets are stored by themselves (auto_commit) for records
+// that are finished: their Records is gone, or done() was called; or by async_commit(). A commit
+// for a partition that is another member's by now ends with ClientErrc::revoked and stores nothing
+// of it; within the time that a partition is this member's, a commit never takes back an earlier
+// one, unless there was a seek() in between. While partitions are handed over, records of them that
+// the application holds are waited for until it polls again or lets go of them. If the group will
+// not have the consumer (no permission, no assignor in common, ...) a poll says so, and the next
+// one tries again; ClientErrc::fenced, that another member goes by the same instance id, is for
+// good.
+//
 // Threading: any thread may call anything; handlers run on their associated executor, by default
 // the client's. What is called from one thread takes effect in that order. One poll at a time: a
 // second one ends with ClientErrc::busy.
@@ -38,6 +55,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +96,39 @@ class Consumer {
   Failure assign(const std::vector<Assignment>& assignment);
   std::vector<TopicPartition> assignment() const { return core_->board()->all(); }
 
+  // In a group: these topics from now on, and those that match the pattern; nothing at all leaves
+  // the group. An error if the consumer has no group or an assignment, or with a bad pattern.
+  Failure subscribe(std::vector<std::string> topics, const std::string& pattern = {});
+
+  // void(std::error_code): stores what is finished, of all partitions (that means all polled
+  // before whose Records are gone; what you hold now is not among it: see Records::done()). Tried
+  // again until ClientConfig::operation_timeout.
+  template <class Token>
+  auto async_commit(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return commit(std::nullopt, std::forward<Token>(token), diagnostics);
+  }
+  // The same with offsets that you say, such as Records::end_offsets(): of the next records to
+  // read. All that can be stored is, if there is an error, too.
+  template <class Token>
+  auto async_commit(Offsets offsets, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return commit(std::optional<Offsets>(std::move(offsets)), std::forward<Token>(token),
+                  diagnostics);
+  }
+  // What the next automatic commit is to store, with auto_store = false. An error, for the first
+  // one in question, if a partition is not this member's (any more).
+  Failure store_offsets(const Offsets& offsets);
+  // void(std::error_code, Offsets): what the group has stored, in the order asked, of any
+  // partitions. Offset -1: nothing.
+  template <class Token>
+  auto async_committed(Partitions partitions, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return start<Offsets>(
+        [core = core_, state = state_, partitions = std::move(partitions)](
+            std::uint64_t op, Now now, Completion<Failure, Offsets> done) {
+          core->committed(op, partitions, operation_deadline(*state, now), std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
   // The next poll goes on there. An error only if the partition is not assigned, or the position is
   // below 0.
   Failure seek(const TopicPartition& partition, const Position& to);
@@ -115,8 +166,9 @@ class Consumer {
                         diagnostics);
   }
 
-  // void(std::error_code): ends a poll that waits (with closed), tells the brokers, waiting for
-  // them no longer than `timeout`. Everything but this ends with closed from now on.
+  // void(std::error_code): ends a poll that waits (with closed), hands over what the group has
+  // given (on_revoked, a last commit), leaves the group and tells the brokers, waiting for none of
+  // that longer than `timeout`. Everything but this ends with closed from now on.
   template <class Token>
   auto async_close(Duration timeout, Token&& token) {
     return start<>(
@@ -140,6 +192,15 @@ class Consumer {
           client.run([&client, call = std::move(call), op, done = std::move(done)]() mutable {
             call(op, now_of(client), std::move(done));
           });
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+  template <class Token>
+  auto commit(std::optional<Offsets> offsets, Token&& token, Diagnostics* diagnostics) {
+    return start<>(
+        [core = core_, state = state_, offsets = std::move(offsets)](
+            std::uint64_t op, Now now, Completion<Failure> done) mutable {
+          core->commit(op, std::move(offsets), operation_deadline(*state, now), std::move(done));
         },
         std::forward<Token>(token), diagnostics);
   }

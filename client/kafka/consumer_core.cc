@@ -19,6 +19,11 @@ Failure closed_failure() {
   return Failure(make_error_code(ClientErrc::closed), "the consumer was closed");
 }
 
+Failure no_group() {
+  return Failure(make_error_code(ClientErrc::invalid_argument),
+                 "the consumer has no group to store offsets in");
+}
+
 }  // namespace
 
 // ----------------------------------------------------------------------------------- the board
@@ -43,6 +48,11 @@ Failure ConsumerBoard::assign(const std::vector<Assignment>& assignment,
     if (!seen.insert({each.topic, each.partition}).second) return invalid(each, "named twice");
   }
   std::lock_guard lock(mutex_);
+  if (use_ == Use::subscribed) {
+    return Failure(make_error_code(ClientErrc::invalid_argument),
+                   "assignment: this consumer has subscribed, its group assigns partitions");
+  }
+  if (!assignment.empty()) use_ = Use::assigned;
   std::map<TopicPartition, Gauge> next;
   gauges.clear();
   for (const Assignment& each : assignment) {
@@ -62,6 +72,25 @@ ConsumerBoard::Gauge ConsumerBoard::find(const TopicPartition& partition) const 
   std::lock_guard lock(mutex_);
   const auto found = gauges_.find(partition);
   return found == gauges_.end() ? nullptr : found->second;
+}
+
+void ConsumerBoard::assign(const std::vector<ConsumerPartitionPtr>& partitions) {
+  std::map<TopicPartition, Gauge> next;
+  for (const ConsumerPartitionPtr& each : partitions) {
+    next.emplace(TopicPartition{each->topic.name, each->index}, each->gauge);
+  }
+  std::lock_guard lock(mutex_);
+  std::swap(gauges_, next);
+}
+
+Failure ConsumerBoard::subscribe() {
+  std::lock_guard lock(mutex_);
+  if (use_ == Use::assigned) {
+    return Failure(make_error_code(ClientErrc::invalid_argument),
+                   "subscribe: partitions have been assigned to this consumer");
+  }
+  use_ = Use::subscribed;
+  return {};
 }
 
 std::vector<TopicPartition> ConsumerBoard::all() const {
@@ -84,7 +113,11 @@ ConsumerCore::ConsumerCore(Engine& engine, ConsumerConfig config)
       opener_(*config_, engine.config().codecs, pool_),
       finder_(engine, config_->isolation),
       fetcher_(engine, config_, pool_, partitions_, *this),
-      timer_(Timer::calling<&ConsumerCore::on_timer>(engine.timers(), this)) {}
+      timer_(Timer::calling<&ConsumerCore::on_timer>(engine.timers(), this)) {
+  if (config_->group.empty()) return;
+  ConsumerGroup::Host& host = *this;
+  group_ = std::make_unique<ConsumerGroup>(engine, config_, home_, host);
+}
 
 ConsumerCore::~ConsumerCore() { home_->close(); }
 
@@ -100,18 +133,27 @@ void ConsumerCore::start() {
       if (const auto self = weak.lock()) self->wake();
     });
   });
+  if (group_) {
+    group_->open([weak = weak_from_this(), &engine = engine_](std::uint64_t event) {
+      engine.post([weak, event] {
+        if (const auto self = weak.lock()) self->group_->on_handler_done(event);
+      });
+    });
+  }
   engine_.add(shared_from_this());
   engine_.cluster().add_listener(*this);
   engine_.wake();
 }
 
-void ConsumerCore::close(Time deadline, Completion<Failure> done, Now now) {
+void ConsumerCore::close(Time deadline, Completion<Failure> done, Now now, bool silently) {
   if (closed_) {
     if (done) engine_.complete(std::move(done), Failure());
     return;
   }
   if (done) closers_.push_back(std::move(done));
   close_deadline_ = std::min(close_deadline_, deadline);
+  if (group_ && silently) group_->silence();
+  if (group_) group_->close(close_deadline_, now);
   engine_.wake();
   if (std::exchange(closing_, true)) return;
   end(closed_failure(), now);
@@ -142,8 +184,9 @@ void ConsumerCore::shut_down(const Failure& why, Now now) {
   finish_close(now);
 }
 
-void ConsumerCore::finish_close(Now) {
+void ConsumerCore::finish_close(Now now) {
   closed_ = true;
+  if (group_) group_->shut_down(closed_failure(), now);
   timer_.cancel();
   fetcher_.abandon();
   partitions_.assign({});
@@ -178,6 +221,11 @@ void ConsumerCore::assign(const std::vector<Assignment>& assignment,
     }
     next.push_back(std::move(partition));
   }
+  if (group_) group_->use(next);
+  take_partitions(std::move(next));
+}
+
+void ConsumerCore::take_partitions(std::vector<ConsumerPartitionPtr> next) {
   const std::set<ConsumerPartitionPtr> staying(next.begin(), next.end());
   for (const ConsumerPartitionPtr& partition : partitions_.all()) {
     if (staying.contains(partition)) continue;
@@ -189,9 +237,52 @@ void ConsumerCore::assign(const std::vector<Assignment>& assignment,
   wake();
 }
 
+// --------------------------------------------------------------------------------- in the group
+
+void ConsumerCore::set_partitions(std::vector<ConsumerPartitionPtr> partitions) {
+  board_->assign(partitions);
+  if (closing_) return;  // what was fetched is gone, and the sessions are ending
+  for (const ConsumerPartitionPtr& partition : partitions) follow_leader(*partition);
+  take_partitions(std::move(partitions));
+}
+
+void ConsumerCore::on_positioned(ConsumerPartition& partition) {
+  if (closing_) return;
+  follow_leader(partition);
+  if (partition.has_data()) on_data(partition);
+  wake();
+}
+
+void ConsumerCore::tell(Failure why) {
+  trouble(why);
+  if (closing_) return;
+  troubles_.push_back(std::move(why));
+  engine_.wake();
+}
+
+void ConsumerCore::subscribe(std::vector<std::string> topics, TopicPattern pattern, Now now) {
+  if (!closing_ && !closed_) group_->subscribe(std::move(topics), std::move(pattern), now);
+}
+
+void ConsumerCore::commit(std::uint64_t id, std::optional<Offsets> offsets, Time deadline,
+                          ConsumerGroup::CommitDone done) {
+  if (closed_) return engine_.complete(std::move(done), closed_failure());
+  if (!group_) return engine_.complete(std::move(done), no_group());
+  if (!offsets) return group_->commit_finished(id, deadline, std::move(done));
+  group_->commit(id, std::move(*offsets), deadline, std::move(done));
+}
+
+void ConsumerCore::committed(std::uint64_t id, Partitions partitions, Time deadline,
+                             ConsumerGroup::OffsetsDone done) {
+  if (closed_) return engine_.complete(std::move(done), closed_failure(), Offsets());
+  if (!group_) return engine_.complete(std::move(done), no_group(), Offsets());
+  group_->committed(id, std::move(partitions), deadline, std::move(done));
+}
+
 void ConsumerCore::seek(const TopicPartition& at, const Position& to, Now) {
   ConsumerPartition* partition = closing_ ? nullptr : find(at);
   if (!partition) return;
+  if (group_) group_->on_seek(*partition);
   partition->restart(to);
   partition->missing_since = kNever;
   partition->told = false;
@@ -225,6 +316,7 @@ void ConsumerCore::poll(std::uint64_t id, Time deadline, PollDone done) {
   }
   poll_.emplace(
       Poll{.id = id, .deadline = deadline, .done = std::move(done), .failure = {}, .records = {}});
+  if (group_) group_->on_poll(engine_.now());
   engine_.wake();
 }
 
@@ -232,6 +324,7 @@ void ConsumerCore::finish_poll(Failure failure, Records records) {
   poll_->ready = true;
   poll_->failure = std::move(failure);
   poll_->records = std::move(records);
+  if (group_) group_->on_polled(engine_.now());
   engine_.wake();
 }
 
@@ -252,12 +345,15 @@ void ConsumerCore::cancel(std::uint64_t id) {
     engine_.complete(std::move(query->done), cancelled, OffsetsAndTimes());
   }
   std::erase_if(queries_, [](const auto& each) { return !each.second->done; });
+  if (group_) group_->cancel(id, engine_.now());
 }
 
 void ConsumerCore::step(Now now) {
   if (closed_) return;
+  if (group_) group_->step(now);
   if (closing_) {
-    if (fetcher_.is_idle() || now.mono >= close_deadline_) return finish_close(now);
+    const bool done = fetcher_.is_idle() && (!group_ || group_->is_closed());
+    if (done || now.mono >= close_deadline_) return finish_close(now);
     return set_timer(now);
   }
   if (positions_dirty_ || now.mono >= positions_at_) place(now);
@@ -280,7 +376,7 @@ void ConsumerCore::fetch(Now now) {
   if (home_->out() != 0 || !queue_.empty()) return;
   // What is held is for partitions that are paused, and keeps others from going on.
   for (const ConsumerPartitionPtr& partition : partitions_.all()) {
-    if (!partition->paused || !partition->has_data()) continue;
+    if (partition->is_read() || !partition->has_data()) continue;
     partition->drop_fetched();
     wake();
   }
@@ -299,7 +395,10 @@ void ConsumerCore::fill(Now now) {
     opener_.begin(config_->prefetch_bytes - kept_bytes_, home_->out() == 1);
     const RecordOpener::Outcome outcome = fill_from_queue(*out);
     fetcher_.touch();
-    if (out->records != 0) return finish_poll({}, Records(std::move(out)));
+    if (out->records != 0) {
+      if (group_) home_->track(*out);
+      return finish_poll({}, Records(std::move(out)));
+    }
     internal::RecordsHome::put_back(std::move(out));
     if (outcome == RecordOpener::Outcome::blocked) {
       home_->ask();
@@ -318,10 +417,9 @@ RecordOpener::Outcome ConsumerCore::fill_from_queue(internal::RecordsData& out) 
   RecordOpener::Outcome outcome = RecordOpener::Outcome::drained;
   while (!queue_.empty()) {
     const ConsumerPartitionPtr partition = queue_.front();
-    const bool readable = partition->state == ConsumerPartition::State::ready && !partition->paused;
     outcome = RecordOpener::Outcome::drained;
     Failure why;
-    if (readable) outcome = opener_.take(*partition, out, why);
+    if (partition->is_read()) outcome = opener_.take(*partition, out, why);
     if (outcome == RecordOpener::Outcome::blocked) return outcome;
     queue_.pop_front();
     partition->queued = false;
@@ -335,8 +433,11 @@ RecordOpener::Outcome ConsumerCore::fill_from_queue(internal::RecordsData& out) 
 }
 
 void ConsumerCore::set_timer(Now now) {
-  if (closing_) return timer_.set(close_deadline_);
+  if (closing_) {
+    return timer_.set(group_ ? std::min(close_deadline_, group_->next_time(now)) : close_deadline_);
+  }
   Time next = std::min({finder_.next_time(now), fetcher_.next_time(), positions_at_});
+  if (group_) next = std::min(next, group_->next_time(now));
   if (poll_ && !poll_->ready) next = std::min(next, poll_->deadline);
   if (outage_since_ != kNever && !outage_told_ && engine_.cluster().trouble()) {
     next = std::min(next, deadline_after(outage_since_, engine_.config().connect_timeout));

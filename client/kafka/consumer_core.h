@@ -1,9 +1,10 @@
 // ConsumerCore: a consumer inside the engine: the assigned partitions with their positions, the
 // poll that waits, and the handlers of what else was asked for.
 //
-// Who reads what is decided outside: assign() takes any set of partitions at any time, from a user
-// or, one day, from a group. What goes wrong with a partition is told by one poll; the partition
-// then stands still at its position until it is sought, while the others go on.
+// Who reads what is decided outside: assign() takes any set of partitions at any time from a user,
+// and a ConsumerGroup tells of those that a group has given. What goes wrong with a partition is
+// told by one poll; the partition then stands still at its position until it is sought, while the
+// others go on.
 //
 // Belongs to the engine's executor, except ConsumerBoard, which any thread may look at. Handlers
 // run from Engine::run_completions().
@@ -23,6 +24,7 @@
 #include "client/core/completion.h"
 #include "client/core/timers.h"
 #include "client/kafka/config.h"
+#include "client/kafka/consumer_group.h"
 #include "client/kafka/consumer_partition.h"
 #include "client/kafka/consumer_records.h"
 #include "client/kafka/engine.h"
@@ -57,18 +59,25 @@ class ConsumerBoard {
 
   // Takes note of an assignment, if there is nothing wrong with it. `gauges` is in the same order.
   Failure assign(const std::vector<Assignment>& assignment, std::vector<Gauge>& gauges);
+  // The same for what a group has assigned.
+  void assign(const std::vector<ConsumerPartitionPtr>& partitions);
+  // From now on a group does that, and a user's assign() is an error; or the other way round.
+  Failure subscribe();
   // Null if it is not assigned.
   Gauge find(const TopicPartition& partition) const;
   std::vector<TopicPartition> all() const;
 
  private:
+  enum class Use { undecided, assigned, subscribed };
   mutable std::mutex mutex_;
+  Use use_ = Use::undecided;
   std::map<TopicPartition, Gauge> gauges_;
 };
 
 class ConsumerCore final : public Part,
                            public ClusterListener,
                            private Fetcher::Listener,
+                           private ConsumerGroup::Host,
                            public std::enable_shared_from_this<ConsumerCore> {
  public:
   using PollDone = Completion<Failure, Records>;
@@ -94,8 +103,19 @@ class ConsumerCore final : public Part,
   void poll(std::uint64_t id, Time deadline, PollDone done);
   void find_offsets(std::uint64_t id, const std::vector<TimeQuery>& queries, Time deadline,
                     OffsetsDone done, Now now);
-  // Ends the sessions at the brokers, waiting for that no longer than `deadline`.
-  void close(Time deadline, Completion<Failure> done, Now now);
+  // The group that the config names; null if it names none.
+  ConsumerGroup* group() { return group_.get(); }
+  // Only with a group, without an assignment.
+  void subscribe(std::vector<std::string> topics, TopicPattern pattern, Now now);
+  // Null offsets: what has been finished.
+  void commit(std::uint64_t id, std::optional<Offsets> offsets, Time deadline,
+              ConsumerGroup::CommitDone done);
+  void committed(std::uint64_t id, Partitions partitions, Time deadline,
+                 ConsumerGroup::OffsetsDone done);
+
+  // Leaves the group and ends the sessions at the brokers, waiting for that no longer than
+  // `deadline`. `silently`: no handler of the config is called any more.
+  void close(Time deadline, Completion<Failure> done, Now now, bool silently = false);
 
   // Memory in frames, here and with the user.
   std::size_t held_bytes() const { return pool_->held_bytes(); }
@@ -141,7 +161,14 @@ class ConsumerCore final : public Part,
   void on_unreadable(ConsumerPartition& partition, Failure why) override;
   void on_broker_trouble(const Failure& why) override;
 
+  // ConsumerGroup::Host
+  void set_partitions(std::vector<ConsumerPartitionPtr> partitions) override;
+  void on_positioned(ConsumerPartition& partition) override;
+  void tell(Failure why) override;
+  bool is_polled() const override { return poll_ && !poll_->ready; }
+
   // consumer_core.cc
+  void take_partitions(std::vector<ConsumerPartitionPtr> partitions);
   ConsumerPartition* find(const TopicPartition& partition);
   void fill(Now now);
   RecordOpener::Outcome fill_from_queue(internal::RecordsData& out);
@@ -181,6 +208,7 @@ class ConsumerCore final : public Part,
   RecordOpener opener_;
   OffsetFinder finder_;
   Fetcher fetcher_;
+  std::unique_ptr<ConsumerGroup> group_;
   std::deque<ConsumerPartitionPtr>
       queue_;                     // those with data, in the order in which they get a turn
   std::deque<Failure> troubles_;  // to be told, one by one poll

@@ -8,6 +8,7 @@
 #ifndef TERN_CLIENT_KAFKA_CONSUMER_PARTITION_H_
 #define TERN_CLIENT_KAFKA_CONSUMER_PARTITION_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -55,6 +56,7 @@ struct OpenedBatch {
 
 struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
   enum class State {
+    awaiting,  // its group has to tell where to begin
     unplaced,  // `start` says where to begin; the offset is being looked up
     ready,     // position is known
     failed,    // an error was reported; nothing happens until a seek
@@ -124,6 +126,7 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
     gauge->position.store(offset, std::memory_order_relaxed);
   }
 
+  bool is_read() const { return state == State::ready && !paused && !halted; }
   bool has_data() const { return opened.block.count != 0 || !runs.empty(); }
 
   Topic& topic;
@@ -135,6 +138,7 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
   bool finding = false;           // the lookup for `start` is under way
   std::uint64_t place_after = 0;  // not before so many answers of metadata (Cluster::updates())
   bool paused = false;
+  bool halted = false;  // by its group: not handed out and not fetched, as if it were paused
   std::uint64_t version = 1;
   std::uint64_t incarnation;  // of the topic that the position belongs to
 
@@ -167,6 +171,22 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
 };
 
 using ConsumerPartitionPtr = std::shared_ptr<ConsumerPartition>;
+
+// Where offset_reset says to go on; not for OffsetReset::none.
+inline Position reset_position(const ConsumerConfig& config, Now now) {
+  using std::chrono::milliseconds;
+  switch (config.offset_reset) {
+    case OffsetReset::latest:
+      return Position::latest();
+    case OffsetReset::age:
+      return Position::timestamp(
+          now.wall_ms - std::chrono::duration_cast<milliseconds>(config.offset_reset_age).count());
+    case OffsetReset::earliest:
+    case OffsetReset::none:
+      break;
+  }
+  return Position::earliest();
+}
 
 }  // namespace tern::kafka
 

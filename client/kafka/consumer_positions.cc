@@ -101,16 +101,8 @@ void ConsumerCore::on_placed(ConsumerPartition& partition, const Failure& why,
 
 void ConsumerCore::reset(ConsumerPartition& partition, ClientErrc code, std::string what) {
   const Failure why(make_error_code(code), partition.name() + ": " + std::move(what));
-  switch (config_->offset_reset) {
-    case OffsetReset::none:
-      return on_unreadable(partition, why);
-    case OffsetReset::earliest:
-      partition.restart(Position::earliest());
-      break;
-    case OffsetReset::latest:
-      partition.restart(Position::latest());
-      break;
-  }
+  if (config_->offset_reset == OffsetReset::none) return on_unreadable(partition, why);
+  partition.restart(reset_position(*config_, engine_.now()));
   trouble(why);
   wake();
 }
@@ -140,8 +132,9 @@ void ConsumerCore::on_broker_trouble(const Failure& why) {
 
 // -------------------------------------------------------------------------- what metadata says
 
-void ConsumerCore::on_cluster_changed(Now) {
+void ConsumerCore::on_cluster_changed(Now now) {
   if (closing_ || closed_) return;
+  if (group_) group_->on_cluster_changed(now);
   for (const ConsumerPartitionPtr& partition : partitions_.all()) {
     if (partition->topic.incarnation != partition->incarnation) on_recreated(*partition);
     follow_leader(*partition);
@@ -205,7 +198,7 @@ void ConsumerCore::check_missing(Now now) {
 void ConsumerCore::check_outage(Now now) {
   const Failure& why = engine_.cluster().trouble();
   const bool connected = !why && engine_.cluster().updates() != 0;
-  if (outage_told_ || connected || partitions_.all().empty()) return;
+  if (outage_told_ || connected || (partitions_.all().empty() && !group_)) return;
   if (poll_ && outage_since_ == kNever) outage_since_ = now.mono;
   if (outage_since_ == kNever || !why) return;
   const Duration patience = engine_.config().connect_timeout;

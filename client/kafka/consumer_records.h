@@ -12,7 +12,9 @@
 // Keys, values, headers and topic names are valid for as long as the Records lives, even if the
 // consumer and the client are gone by then. Its destruction (or done()) gives the memory back to
 // the consumer, which is what lets it fetch more once `prefetch_bytes` are in use: do not hoard
-// them.
+// them. In a group it also says that these records have been dealt with, which is what automatic
+// commits go by; not so if an exception destroys it. Then nothing from there on is stored until a
+// seek(), a commit by hand, or a rebalance.
 //
 // Movable, not copyable, the size of a pointer. May be moved to and destroyed on any thread; one
 // thread at a time.
@@ -22,6 +24,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <memory>
@@ -47,10 +50,14 @@ struct ConsumerRecord : RecordView {
 
 // A position in a partition: the offset of the next record to read.
 struct PartitionOffset {
-  std::string topic;
+  std::string topic = {};
   std::int32_t partition = 0;
   std::int64_t offset = -1;
   std::int32_t leader_epoch = -1;  // of the record before it; -1: not known
+  std::string metadata = {};       // stored with it in a group, for whoever reads it
+  // Which time it was, of those that this partition was assigned to this member of a group: a
+  // commit for an earlier time is refused. 0: whichever it is.
+  std::uint64_t ownership = 0;
   friend bool operator==(const PartitionOffset&, const PartitionOffset&) = default;
 };
 using Offsets = std::vector<PartitionOffset>;
@@ -63,6 +70,17 @@ struct PartitionGauge {
   const std::int32_t partition;
   std::atomic<std::int64_t> position{-1};  // of the next record to hand out; -1: not known yet
   std::atomic<std::int64_t> end{-1};       // of what may be read; -1: not known yet
+
+  // For members of groups: which time of being assigned this is, and what is with the application,
+  // in the order in which it was handed out (guarded by RecordsHome).
+  struct HandedOut {
+    std::uint64_t ticket;
+    std::int64_t begin;
+    std::int32_t begin_epoch;
+    bool finished;
+  };
+  std::uint64_t ownership = 0;
+  std::vector<HandedOut> handed_out = {};
 };
 
 // Records of one partition that lie together, never none. Iterating costs no more than reading the
@@ -97,9 +115,12 @@ class RecordsHome;
 
 struct RecordsData {
   struct End {
-    std::shared_ptr<const PartitionGauge> partition;
+    std::shared_ptr<PartitionGauge> partition;
     std::int64_t offset;
     std::int32_t leader_epoch;
+    std::int64_t begin;  // the position before these records
+    std::int32_t begin_epoch;
+    std::uint64_t ticket = 0;  // in PartitionGauge::handed_out; 0: not there
   };
   std::vector<RecordBatch> batches;
   std::vector<FrameRef> frames;  // what the batches point into
@@ -112,7 +133,8 @@ struct RecordsData {
 class RecordsHome {
  public:
   static std::unique_ptr<RecordsData> take(const std::shared_ptr<RecordsHome>& home);
-  static void give_back(std::unique_ptr<RecordsData> data) noexcept;
+  // `finished`: the application has dealt with it.
+  static void give_back(std::unique_ptr<RecordsData> data, bool finished) noexcept;
   // The same for what was never handed out: nobody is told.
   static void put_back(std::unique_ptr<RecordsData> data) noexcept;
   // Records with users now.
@@ -125,15 +147,24 @@ class RecordsHome {
   // When this returns, `called` is not running and will not be.
   void close();
 
+  // From now on these are with the application, until they come back.
+  void track(RecordsData& data);
+  // False if all that was handed out has been finished; else where the first begins that has not.
+  bool unfinished(const PartitionGauge& gauge, std::int64_t& begin, std::int32_t& epoch) const;
+  // What is out does not count any more.
+  void forget(PartitionGauge& gauge);
+
  private:
   static constexpr std::size_t kKept = 4;
   void keep(std::unique_ptr<RecordsData> data, bool tell) noexcept;
+  void finish(const RecordsData& data) noexcept;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::function<void()> notice_;
   bool asked_ = false;
   std::vector<std::unique_ptr<RecordsData>> kept_;
   std::atomic<std::size_t> out_{0};
+  std::uint64_t last_ticket_ = 0;
 };
 
 }  // namespace internal
@@ -152,7 +183,10 @@ class Records {
     }
     return *this;
   }
-  ~Records() { done(); }
+  // What an exception cuts short has not been dealt with.
+  ~Records() {
+    if (data_) internal::RecordsHome::give_back(std::move(data_), std::uncaught_exceptions() == 0);
+  }
 
   bool empty() const { return size() == 0; }
   std::size_t size() const { return data_ ? data_->records : 0; }
@@ -170,7 +204,7 @@ class Records {
 
   // The records have been dealt with: gives the memory back now. Empty afterwards.
   void done() {
-    if (data_) internal::RecordsHome::give_back(std::move(data_));
+    if (data_) internal::RecordsHome::give_back(std::move(data_), true);
   }
 
  private:

@@ -99,10 +99,7 @@ std::int32_t Fetcher::node_of(ConsumerPartition& partition, Now now) {
 }
 
 bool Fetcher::fetchable(ConsumerPartition& partition, Now now) {
-  if (partition.state != ConsumerPartition::State::ready || partition.paused ||
-      partition.needs_validation || partition.validating) {
-    return false;
-  }
+  if (!partition.is_read() || partition.needs_validation || partition.validating) return false;
   if (partition.drain_first) {
     if (partition.has_data()) return false;
     partition.drain_first = false;

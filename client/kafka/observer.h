@@ -44,6 +44,15 @@ class Observer {
     int attempts;
   };
 
+  struct Rebalance {
+    std::string_view group;
+    std::string_view member_id;
+    std::int32_t generation;
+    std::size_t partitions;  // of this member, from now on
+    std::size_t added;
+    std::size_t taken;
+  };
+
   virtual ~Observer() = default;
   virtual void on_connected(const Connection&) {}
   // Also for connections that were never made. The failure is empty when this side closed an idle
@@ -54,6 +63,8 @@ class Observer {
   virtual void on_batch_delivered(const Batch&) {}
   virtual void on_batch_retried(const Batch&, const Failure&) {}
   virtual void on_batch_failed(const Batch&, const Failure&) {}
+  // A member of a group has been told what is its own.
+  virtual void on_rebalance(const Rebalance&) {}
   // Something went wrong, named by the text, that the client deals with by itself.
   virtual void on_trouble(std::string_view, const Failure&) {}
 };

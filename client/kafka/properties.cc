@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "client/kafka/assignors.h"
 #include "client/kafka/endpoint.h"
 
 namespace tern::kafka {
@@ -181,17 +182,95 @@ Verdict partitioner(std::string_view value, Configs& configs) {
   return verdict;
 }
 
+// ISO 8601, as java.time.Duration reads it: P2DT3H4M5S, in this order, whole numbers. -1: it is
+// not.
+std::int64_t iso_seconds(std::string_view text) {
+  constexpr std::pair<char, std::int64_t> kUnits[] = {
+      {'d', 86'400}, {'t', 0}, {'h', 3600}, {'m', 60}, {'s', 1}};
+  constexpr std::int64_t kMost = 1'000'000'000;  // of each: no sum of them is too large
+  if (text.empty() || lower(text.front()) != 'p') return -1;
+  text.remove_prefix(1);
+  std::int64_t seconds = -1;
+  const auto* unit = std::begin(kUnits);
+  bool after_t = false;
+  while (!text.empty()) {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    if (digits == text.size()) return -1;
+    const char letter = lower(text[digits]);
+    while (unit != std::end(kUnits) && unit->first != letter) ++unit;
+    if (unit == std::end(kUnits) || (letter == 't') != (digits == 0)) return -1;
+    if (letter != 't' && letter != 'd' && !after_t) return -1;
+    std::int64_t count = 0;
+    if (letter != 't' && !read_number(text.substr(0, digits), 0, kMost, count)) return -1;
+    if (letter != 't') seconds = std::max<std::int64_t>(seconds, 0) + count * unit->second;
+    after_t = after_t || letter == 't';
+    ++unit;
+    text.remove_prefix(digits + 1);
+  }
+  return seconds;
+}
+
 Verdict offset_reset(std::string_view value, Configs& configs) {
-  return one_of<&ConsumerConfig::offset_reset, OffsetReset>(value, configs,
-                                                            {{"earliest", OffsetReset::earliest},
-                                                             {"beginning", OffsetReset::earliest},
-                                                             {"smallest", OffsetReset::earliest},
-                                                             {"latest", OffsetReset::latest},
-                                                             {"end", OffsetReset::latest},
-                                                             {"largest", OffsetReset::latest},
-                                                             {"none", OffsetReset::none},
-                                                             {"error", OffsetReset::none}},
-                                                            "earliest, latest or none");
+  constexpr std::string_view kAge = "by_duration:";
+  if (value.starts_with(kAge)) {
+    const std::int64_t age = iso_seconds(value.substr(kAge.size()));
+    if (age <= 0 || age > kMaxMs / 1000) {
+      return {"by_duration: and a duration in whole seconds, as PT36H or P1DT12H"};
+    }
+    configs.consumer.offset_reset = OffsetReset::age;
+    configs.consumer.offset_reset_age = std::chrono::seconds(age);
+    return {};
+  }
+  return one_of<&ConsumerConfig::offset_reset, OffsetReset>(
+      value, configs,
+      {{"earliest", OffsetReset::earliest},
+       {"beginning", OffsetReset::earliest},
+       {"smallest", OffsetReset::earliest},
+       {"latest", OffsetReset::latest},
+       {"end", OffsetReset::latest},
+       {"largest", OffsetReset::latest},
+       {"none", OffsetReset::none},
+       {"error", OffsetReset::none}},
+      "earliest, latest, none or by_duration:PT1H");
+}
+
+Verdict assignors(std::string_view value, Configs& configs) {
+  constexpr std::string_view kPackage = "org.apache.kafka.clients.consumer.";
+  constexpr std::pair<std::string_view, std::string_view> kClasses[] = {
+      {"RangeAssignor", "range"},
+      {"RoundRobinAssignor", "roundrobin"},
+      {"StickyAssignor", "sticky"},
+      {"CooperativeStickyAssignor", "cooperative-sticky"},
+  };
+  const Verdict wrong{
+      "a list of range, roundrobin, sticky and cooperative-sticky, each once (or Java's names of "
+      "these classes); others are objects in ConsumerConfig::own_assignors"};
+  std::vector<std::string> found;
+  while (!value.empty()) {
+    const std::size_t comma = std::min(value.find(','), value.size());
+    std::string_view each = trim(value.substr(0, comma));
+    value.remove_prefix(std::min(comma + 1, value.size()));
+    if (each.empty()) continue;
+    if (each.starts_with(kPackage)) each.remove_prefix(kPackage.size());
+    for (const auto& [java, name] : kClasses) {
+      if (each == java) each = name;
+    }
+    if (!built_in_assignor(each)) return wrong;
+    if (std::find(found.begin(), found.end(), each) != found.end()) return wrong;
+    found.emplace_back(each);
+  }
+  if (found.empty()) return wrong;
+  configs.consumer.assignors = std::move(found);
+  return {};
+}
+
+Verdict group_protocol(std::string_view value, Configs& configs) {
+  return one_of<&ConsumerConfig::group_protocol, GroupProtocol>(
+      value, configs,
+      {{"classic", GroupProtocol::classic},
+       {"consumer", GroupProtocol::consumer},
+       {"auto", GroupProtocol::automatic}},
+      "classic, consumer or auto");
 }
 
 Verdict isolation(std::string_view value, Configs& configs) {
@@ -264,6 +343,18 @@ constexpr Setting kSettings[] = {
     {"fetch.wait.max.ms", milliseconds<&R::fetch_max_wait, 0>},
     {"max.poll.records", count<&R::max_poll_records, 1>},
     {"queued.max.messages.kbytes", count<&R::prefetch_bytes, 1, kMaxInt32, 1024>},
+    {"group.id", text<&R::group>},
+    {"group.instance.id", text<&R::instance_id>},
+    {"group.protocol", group_protocol},
+    {"group.remote.assignor", text<&R::server_assignor>},
+    {"session.timeout.ms", milliseconds<&R::session_timeout, 1>},
+    {"heartbeat.interval.ms", milliseconds<&R::heartbeat_interval, 1>},
+    {"max.poll.interval.ms", milliseconds<&R::max_poll_interval, 1>},
+    {"partition.assignment.strategy", assignors},
+    {"enable.auto.commit", truth<&R::auto_commit>},
+    {"auto.commit.enable", truth<&R::auto_commit>},
+    {"auto.commit.interval.ms", milliseconds<&R::auto_commit_interval, 1>},
+    {"enable.auto.offset.store", truth<&R::auto_store>},
     {"check.crcs", truth<&R::check_crcs>},
     {"client.rack", text<&R::rack>},
 };
@@ -271,8 +362,7 @@ constexpr std::size_t kSettingCount = std::size(kSettings);
 
 constexpr const char* kNoSecurity =
     "tern speaks PLAINTEXT only, TLS and SASL are not supported yet";
-constexpr const char* kNoGroups =
-    "consumer groups are not supported by tern yet; say which partitions to read, and from where";
+constexpr const char* kNoShareGroups = "share groups are not supported by tern yet";
 constexpr const char* kNoTransactions = "transactions are not supported by tern yet";
 constexpr const char* kBytesOnly = "tern takes and gives bytes as they are; leave it out";
 constexpr const char* kNoMetrics =
@@ -294,19 +384,12 @@ constexpr Unsupported kUnsupported[] = {
     {"ssl.", kNoSecurity},
     {"enable.sasl.oauthbearer.unsecure.jwt", kNoSecurity},
     {"enable.ssl.certificate.verification", kNoSecurity},
-    {"enable.auto.commit", kNoGroups, "false"},
-    {"auto.commit.enable", kNoGroups, "false"},
-    {"auto.commit.interval.ms", kNoGroups},
-    {"enable.auto.offset.store", kNoGroups, "false"},
-    {"group.", kNoGroups},
-    {"session.timeout.ms", kNoGroups},
-    {"heartbeat.interval.ms", kNoGroups},
-    {"max.poll.interval.ms", kNoGroups},
-    {"rebalance.timeout.ms", kNoGroups},
-    {"partition.assignment.strategy", kNoGroups},
-    {"coordinator.query.interval.ms", kNoGroups},
-    {"offset.store.", kNoGroups},
-    {"share.", kNoGroups},
+    {"group.protocol.type", kNotHere, "consumer"},
+    {"group.", kNotHere},
+    {"rebalance.timeout.ms", "members of tern have max.poll.interval.ms for it; set that instead"},
+    {"coordinator.query.interval.ms", "tern waits by retry.backoff.ms; set that instead"},
+    {"offset.store.", "tern stores offsets in the group; leave it out"},
+    {"share.", kNoShareGroups},
     {"transactional.id", kNoTransactions},
     {"transaction.", kNoTransactions},
     {"key.serializer", kBytesOnly, "org.apache.kafka.common.serialization.ByteArraySerializer"},

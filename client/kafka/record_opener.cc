@@ -210,7 +210,11 @@ void RecordOpener::hand_out(ConsumerPartition& partition, internal::RecordsData&
     out.frames.push_back(opened.frame);
   }
   if (out.ends.empty() || out.ends.back().partition != partition.gauge) {
-    out.ends.push_back({partition.gauge, next_offset, opened.leader_epoch});
+    out.ends.push_back({.partition = partition.gauge,
+                        .offset = next_offset,
+                        .leader_epoch = opened.leader_epoch,
+                        .begin = partition.position,
+                        .begin_epoch = partition.position_epoch});
   }
   move_on(partition, out, next_offset, opened.leader_epoch);
   if (whole) opened = {};

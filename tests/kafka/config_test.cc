@@ -113,9 +113,40 @@ TEST(Config, ConsumerProblemsNameTheField) {
       {"prefetch_bytes", [](ConsumerConfig& c) { c.prefetch_bytes = 0; }},
       {"max_decompressed_batch_bytes",
        [](ConsumerConfig& c) { c.max_decompressed_batch_bytes = 0; }},
+      {"offset_reset_age", [](ConsumerConfig& c) { c.offset_reset = OffsetReset::age; }},
+      {"topics", [](ConsumerConfig& c) { c.topics = {"t"}; }},
+      {"topics", [](ConsumerConfig& c) { c.topic_pattern = "t"; }},
+      {"topics", [](ConsumerConfig& c) { c.group = "g", c.topics = {""}; }},
+      {"instance_id", [](ConsumerConfig& c) { c.instance_id = "i"; }},
   };
   for (const auto& [field, spoil] : bad) {
     ConsumerConfig config;
+    spoil(config);
+    const Failure failure = check(config);
+    EXPECT_EQ(failure.code, ClientErrc::invalid_config) << field;
+    EXPECT_NE(failure.message().find(field), std::string::npos) << failure.message();
+  }
+}
+
+TEST(Config, GroupProblemsNameTheField) {
+  const std::pair<const char*, std::function<void(ConsumerConfig&)>> bad[] = {
+      {"assignment", [](ConsumerConfig& c) { c.assignment = {{"t", 0}}; }},
+      {"topic_pattern", [](ConsumerConfig& c) { c.topic_pattern = "(t"; }},
+      {"session_timeout", [](ConsumerConfig& c) { c.session_timeout = Duration::zero(); }},
+      {"heartbeat_interval", [](ConsumerConfig& c) { c.heartbeat_interval = seconds(45); }},
+      {"max_poll_interval", [](ConsumerConfig& c) { c.max_poll_interval = Duration::zero(); }},
+      {"auto_commit_interval", [](ConsumerConfig& c) { c.auto_commit_interval = seconds(-1); }},
+      {"assignors", [](ConsumerConfig& c) { c.assignors = {}; }},
+      {"assignors", [](ConsumerConfig& c) { c.assignors = {"rang"}; }},
+      {"assignors", [](ConsumerConfig& c) { c.assignors = {"range", "range"}; }},
+      {"own_assignors", [](ConsumerConfig& c) { c.own_assignors = {nullptr}; }},
+  };
+  ConsumerConfig member;
+  member.group = "g";
+  member.topics = {"t"};
+  EXPECT_FALSE(check(member));
+  for (const auto& [field, spoil] : bad) {
+    ConsumerConfig config = member;
     spoil(config);
     const Failure failure = check(config);
     EXPECT_EQ(failure.code, ClientErrc::invalid_config) << field;

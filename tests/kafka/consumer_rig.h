@@ -33,7 +33,10 @@ class ConsumerHost {
     net_.attach(*engine_);
     consumer_ = std::make_shared<ConsumerCore>(*engine_, config);
     consumer_->start();
-    assign(config.assignment);
+    if (config.group.empty() || !config.assignment.empty()) return assign(config.assignment);
+    TopicPattern pattern;
+    ASSERT_FALSE(TopicPattern::parse(config.topic_pattern, pattern));
+    consumer_->subscribe(config.topics, pattern, engine_->enter());
   }
   void assign(const std::vector<Assignment>& assignment) {
     std::vector<ConsumerBoard::Gauge> gauges;

@@ -100,6 +100,8 @@ class FakeBroker final : public Machine, public Acceptor {
 
   // The body of the answer; empty: wait.
   std::vector<std::byte> answer(const RequestHeader& header, wire::Reader& reader, bool again);
+  std::vector<std::byte> answer_group(const RequestHeader& header, wire::Reader& reader,
+                                      bool again);
 
   template <class M, class F>
   std::vector<std::byte> with(std::int16_t version, wire::Reader& reader, F&& f) {
@@ -213,6 +215,55 @@ std::vector<std::byte> FakeBroker::answer(const RequestHeader& header, wire::Rea
         return fetch(request, version, response, arena, again);
       });
     default:
+      return answer_group(header, reader, again);
+  }
+}
+
+std::vector<std::byte> FakeBroker::answer_group(const RequestHeader& header, wire::Reader& reader,
+                                                bool again) {
+  const std::int16_t version = header.api_version;
+  FakeGroup& group = owner.group;
+  switch (header.api_key) {
+    case 8:
+      return with<OffsetCommitRequest>(
+          version, reader, [&](auto& request, auto& response, auto& arena) {
+            return group.commit(request, response, arena, node, version, again);
+          });
+    case 9:
+      return with<OffsetFetchRequest>(
+          version, reader, [&](auto& request, auto& response, auto& arena) {
+            return group.fetch(request, response, arena, node, version, again);
+          });
+    case 10:
+      return with<FindCoordinatorRequest>(version, reader,
+                                          [&](auto& request, auto& response, auto& arena) {
+                                            return group.find(request, version, response, arena);
+                                          });
+    case 11:
+      return with<JoinGroupRequest>(
+          version, reader, [&](auto& request, auto& response, auto& arena) {
+            return group.join(request, response, arena, node, version, again);
+          });
+    case 12:
+      return with<HeartbeatRequest>(version, reader, [&](auto& request, auto& response, auto&) {
+        return group.heartbeat(request, response, node, version, again);
+      });
+    case 13:
+      return with<LeaveGroupRequest>(version, reader, [&](auto& request, auto& response, auto&) {
+        return group.leave(request, response, node, version, again);
+      });
+    case 68:
+      for (const auto& [name, topic] : owner.topics) group.topic_ids[name] = topic.id;
+      return with<ConsumerGroupHeartbeatRequest>(
+          version, reader, [&](auto& request, auto& response, auto& arena) {
+            return group.beat(request, response, arena, node, version, again);
+          });
+    case 14:
+      return with<SyncGroupRequest>(
+          version, reader, [&](auto& request, auto& response, auto& arena) {
+            return group.sync(request, response, arena, node, version, again);
+          });
+    default:
       std::abort();
   }
 }
@@ -226,6 +277,8 @@ void FakeBroker::versions(ApiVersionsResponse& response, wire::Arena& arena) con
     entry.max_version = api.negotiable().max;
     if (api.key == 1) entry.max_version = owner.max_fetch_version;
     if (api.key == 23) entry.max_version = owner.max_epoch_version;
+    const auto limit = owner.max_versions.find(api.key);
+    if (limit != owner.max_versions.end()) entry.max_version = limit->second;
     if (entry.max_version >= entry.min_version) keys.push_back(entry);
   }
   response.api_keys = to_array(arena, keys);
@@ -244,10 +297,15 @@ void FakeBroker::metadata(const MetadataRequest& request, MetadataResponse& resp
   response.brokers = to_array(arena, nodes);
   response.controller_id = 1;
   std::vector<MetadataResponse::MetadataResponseTopic> out;
-  for (const auto& wanted : request.topics) {
+  std::vector<wire::Text> names;
+  for (const auto& wanted : request.topics) names.push_back(wanted.name);
+  if (request.topics.is_null()) {
+    for (const auto& [name, topic] : owner.topics) names.emplace_back(name);
+  }
+  for (const wire::Text& name : names) {
     MetadataResponse::MetadataResponseTopic topic;
-    topic.name = wanted.name;
-    const auto found = owner.topics.find(wanted.name.str());
+    topic.name = name;
+    const auto found = owner.topics.find(name.str());
     if (found == owner.topics.end()) {
       topic.error_code = code(BrokerErrc::unknown_topic_or_partition);
       out.push_back(topic);

@@ -23,6 +23,7 @@
 #include "protocol/kafka/messages/metadata.h"
 #include "protocol/kafka/messages/offset_for_leader_epoch.h"
 #include "protocol/kafka/records.h"
+#include "tests/kafka/fake_group.h"
 #include "tests/sim/network.h"
 #include "tests/sim/world.h"
 
@@ -90,6 +91,11 @@ class FakeBrokers {
   std::int16_t max_fetch_version = 18;
   std::int16_t max_epoch_version = 4;  // of OffsetForLeaderEpoch; -1: not offered
   bool sessions = true;
+
+  // The highest versions that are offered of other APIs; -1: none.
+  std::map<std::int16_t, std::int16_t> max_versions;
+
+  FakeGroup group;  // of any name
 
   // Changes a Fetch answer before it goes; false: wait until changed().
   std::function<bool(const SeenFetch&, FetchResponse&, wire::Arena&)> edit_fetch;

@@ -26,7 +26,7 @@ mapfile -t library < <(sources 'protocol/*.h' 'protocol/*.cc' 'client/*.h' 'clie
   grep -v '^client/cli/')
 # The public face is where the engine meets Asio, and where a bad config throws.
 mapfile -t pure < <(printf '%s\n' "${engine[@]}" | grep -vE \
-  '^client/(kafka/(client|producer|consumer|admin)|amqp/(connection|channel|message))\.(h|cc)$')
+  '^client/(kafka/(client|producer|consumer|admin|handlers)|amqp/(connection|channel|message))\.(h|cc)$')
 mapfile -t unit_tests < <(sources 'tests/*_test.cc' | grep -vE '^tests/(real|net|bench)/')
 [[ ${#all[@]} -gt 20 && ${#engine[@]} -gt 10 ]] || { echo "check.sh found no sources"; exit 1; }
 

@@ -1,0 +1,139 @@
+// GroupOffsets: what a group has stored, asked for and changed at its coordinator (OffsetFetch,
+// OffsetCommit), and tried again until there is an answer, a final error, or the deadline has
+// passed.
+//
+// Commits are stored in the order in which they were asked for, one request at a time: what waits
+// meanwhile goes together with the next one. So a commit that is tried again never undoes a later
+// one. But one that was not answered may still be on its way to the coordinator when the next one
+// is stored, and take its place: see may_be_overtaken().
+//
+// Belongs to the engine's executor. Results are told from step(), from cancel(), shut_down() or
+// from an answer's arrival, never from inside commit() and fetch().
+#ifndef TERN_CLIENT_KAFKA_GROUP_OFFSETS_H_
+#define TERN_CLIENT_KAFKA_GROUP_OFFSETS_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/core/backoff.h"
+#include "client/kafka/consumer_records.h"
+#include "client/kafka/membership.h"
+#include "protocol/kafka/messages/group_offsets.h"
+
+namespace tern::kafka {
+
+class Connection;
+class Engine;
+
+class GroupOffsets {
+ public:
+  class Owner {
+   public:
+    // Under which a commit goes now; null: none can go now.
+    virtual const MemberIdentity* committing_identity() const = 0;
+    // Why this must not be stored. `covered` is set if as much or more is stored already.
+    virtual Failure check_commit(const PartitionOffset& offset, bool& covered) const = 0;
+    virtual void on_committed(const PartitionOffset& offset) = 0;
+    // The coordinator refused an identity.
+    virtual void on_refused(BrokerErrc error, const MemberIdentity& used, Now now) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+  using CommitDone = std::function<void(const Failure& why, Now now)>;
+  using FetchDone = std::function<void(const Failure& why, Offsets found, Now now)>;
+
+  GroupOffsets(Engine& engine, std::string group, std::string instance_id, Owner& owner);
+  ~GroupOffsets();
+  GroupOffsets(const GroupOffsets&) = delete;
+  GroupOffsets& operator=(const GroupOffsets&) = delete;
+
+  // `id` is for cancel(); 0: nobody will. A cancelled commit may be stored all the same.
+  void commit(std::uint64_t id, Offsets offsets, Time deadline, CommitDone done);
+  // The same, and when it ends so have all commits before it.
+  void commit_before_hand_over(Offsets offsets, Time deadline, CommitDone done);
+  // What is stored for these, in their order; offset -1: nothing. Waits until transactions that
+  // store offsets are decided.
+  void fetch(std::uint64_t id, Partitions partitions, Time deadline, FetchDone done);
+
+  // A commit from before may still be stored over the last one. Store that again, until this ends.
+  bool may_be_overtaken(Now now) const { return now.mono < strays_until_; }
+
+  bool is_committing() const { return !commits_.empty() || in_flight_; }
+  void cancel(std::uint64_t id, Now now);
+  void step(Now now);
+  // When step() is to be called again at the latest.
+  Time next_time(Now now) const;
+  void shut_down(const Failure& why, Now now);
+
+ private:
+  struct Commit {
+    std::uint64_t id;
+    Offsets offsets;
+    Time deadline;
+    CommitDone done;  // empty: told
+    bool is_barrier;  // ends after all before it
+    Failure failure;  // of some of its offsets
+    Failure last;     // why it was tried again
+  };
+  using CommitPtr = std::shared_ptr<Commit>;
+  struct CommitBatch {
+    std::vector<CommitPtr> commits;
+    Offsets offsets;  // sorted, each partition once
+    MemberIdentity identity;
+    std::int32_t node;
+  };
+  using CommitBatchPtr = std::shared_ptr<CommitBatch>;
+  struct Fetch {
+    std::uint64_t id;
+    Partitions partitions;
+    Time deadline;
+    FetchDone done;  // empty: told
+    Backoff backoff;
+    bool in_flight = false;
+    Time not_before{};
+    Failure last;
+  };
+  using FetchPtr = std::shared_ptr<Fetch>;
+
+  Connection* coordinator(Now now);
+  void lose_coordinator(std::int32_t node_id);
+  bool is_lost(const Failure& why) const;
+
+  std::vector<CommitPtr> all_commits() const;
+  void send_commits(Now now);
+  void send_commit(Connection& connection, const CommitBatchPtr& batch);
+  void on_commit_reply(const CommitBatch& batch, const Failure& why,
+                       const OffsetCommitResponse* reply, Now now);
+  // True if the offset is to be tried again.
+  bool on_commit_error(const CommitBatch& batch, const PartitionOffset& offset, BrokerErrc error,
+                       Failure& failure, Now now);
+  void finish(Commit& commit, const Failure& why, Now now);
+
+  void send_fetch(Connection& connection, const FetchPtr& fetch);
+  void on_fetch_reply(const FetchPtr& fetch, std::int32_t node, const Failure& why,
+                      const OffsetFetchResponse* reply, std::int16_t version, Now now);
+  void retry(Fetch& fetch, const Failure& why, Now now);
+  void finish(Fetch& fetch, const Failure& why, Offsets found, Now now);
+  Failure timed_out(const char* what, const Failure& last) const;
+
+  Engine& engine_;
+  const std::string group_;
+  const std::string instance_id_;
+  Owner& owner_;
+  std::shared_ptr<GroupOffsets*> self_;  // how answers find out that we are gone
+  std::deque<CommitPtr> commits_;
+  CommitBatchPtr in_flight_;
+  Time commit_at_{};
+  Time strays_until_{};
+  Backoff commit_backoff_;
+  std::vector<FetchPtr> fetches_;
+};
+
+}  // namespace tern::kafka
+
+#endif  // TERN_CLIENT_KAFKA_GROUP_OFFSETS_H_
