@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/group_scenario.h"
 #include "tests/sim/scenario.h"
 
 namespace tern::sim {
@@ -42,7 +43,8 @@ TEST_P(Canaries, AreSeen) {
     ScenarioOptions options;
     options.seed = seed;
     options.workload = canary.workload;
-    const ScenarioResult result = run_scenario(options);
+    const ScenarioResult result =
+        canary.workload == Workload::group ? run_group(options) : run_scenario(options);
     for (const std::string& problem : result.problems) {
       const bool expected = std::any_of(
           canary.rules.begin(), canary.rules.end(),
@@ -74,7 +76,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Canary{12,
                            "BufferUsedAgain",
                            Workload::produce,
-                           {"has changed before on_written", "content:"}}),
+                           {"has changed before on_written", "content:"}},
+                    Canary{13, "HandedOutIsStored", Workload::group, {"early:"}},
+                    Canary{14, "PutOutButStillThere", Workload::group, {"overlap:", "early:"}},
+                    Canary{15, "BeginsTooLate", Workload::group, {"lost-record:", "liveness:"}},
+                    Canary{16, "CoordinatorNotLookedFor", Workload::group, {"liveness:"}}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Canary, NoBugIsNoProblem) {

@@ -70,3 +70,16 @@ plant cluster.cc "  refreshing_ = false;" "  if (!($(bug 11)) || !why) refreshin
 # 12: the memory of a batch whose time is up is used again although it is still being written.
 plant producer_core.cc "  batch.reported = true;" "  batch.reported = true;
   if ($(bug 12)) accumulator_.free_bytes(batch);"
+# 13: what was handed out is stored, finished or not.
+plant consumer_group_offsets.cc "  home_->unfinished(*partition.gauge, out.offset, out.leader_epoch);" \
+  "  if (!($(bug 13))) home_->unfinished(*partition.gauge, out.offset, out.leader_epoch);"
+# 14: a member that was put out keeps what it has.
+plant classic_membership.cc "  if (!owner_.owned().empty() || !owner_.settled()) owner_.lose_all(why, now);
+  retry(why, now);" "  if (!($(bug 14)) && (!owner_.owned().empty() || !owner_.settled())) owner_.lose_all(why, now);
+  retry(why, now);"
+# 15: reading begins behind what is stored.
+plant consumer_group_offsets.cc "    partition.restart(found.offset, found.leader_epoch);" \
+  "    partition.restart(found.offset + ($(bug 15) ? 1 : 0), found.leader_epoch);"
+# 16: a coordinator that was lost is not looked for again.
+plant classic_membership.cc "  engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);" \
+  "  if (!($(bug 16))) engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);"

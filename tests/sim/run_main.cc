@@ -1,4 +1,5 @@
-// Runs simulated scenarios by seed: run --seed=N, or --seeds=A..B; --scenario=produce|both|facade;
+// Runs simulated scenarios by seed: run --seed=N, or --seeds=A..B;
+// --scenario=produce|both|facade|group;
 // --trace prints every event; --twice runs each seed twice and compares the events; --no-faults.
 // Prints one line for each seed that fails and how to replay it, and a summary. Exit code 1: some
 // failed.
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "tests/sim/facade.h"
+#include "tests/sim/group_scenario.h"
 #include "tests/sim/scenario.h"
 
 namespace {
@@ -59,8 +61,14 @@ bool parse(int argc, char** argv, Arguments& out) {
 }
 
 ScenarioResult run(const ScenarioOptions& options) {
-  return options.workload == tern::sim::Workload::facade ? tern::sim::run_facade(options)
-                                                         : tern::sim::run_scenario(options);
+  switch (options.workload) {
+    case tern::sim::Workload::facade:
+      return tern::sim::run_facade(options);
+    case tern::sim::Workload::group:
+      return tern::sim::run_group(options);
+    default:
+      return tern::sim::run_scenario(options);
+  }
 }
 
 void report(const ScenarioOptions& options, const ScenarioResult& result, bool verbose) {
@@ -94,9 +102,10 @@ int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what failed is to be seen even if a later seed hangs
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    std::fprintf(stderr,
-                 "usage: run [--seed=N | --seeds=A..B] [--scenario=produce|both|facade] [--trace] "
-                 "[--twice] [--no-faults]\n");
+    std::fprintf(
+        stderr,
+        "usage: run [--seed=N | --seeds=A..B] [--scenario=produce|both|facade|group] [--trace] "
+        "[--twice] [--no-faults]\n");
     return 2;
   }
   const auto start = std::chrono::steady_clock::now();

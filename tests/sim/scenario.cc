@@ -215,13 +215,15 @@ const char* to_string(Workload workload) {
       return "both";
     case Workload::facade:
       return "facade";
+    case Workload::group:
+      return "group";
   }
   return "?";
 }
 
 bool parse_workload(std::string_view text, Workload& out) {
   for (const Workload w :
-       {Workload::produce, Workload::consume, Workload::both, Workload::facade}) {
+       {Workload::produce, Workload::consume, Workload::both, Workload::facade, Workload::group}) {
     if (text == to_string(w)) {
       out = w;
       return true;

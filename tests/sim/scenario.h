@@ -19,7 +19,7 @@ namespace tern::sim {
 
 class KafkaRig;
 
-enum class Workload { produce, consume, both, facade };
+enum class Workload { produce, consume, both, facade, group };
 const char* to_string(Workload workload);
 bool parse_workload(std::string_view text, Workload& out);
 
