@@ -35,12 +35,13 @@
 // stored, else where offset_reset says. Offsets are stored by themselves (auto_commit) for records
 // that are finished: their Records is gone, or done() was called; or by async_commit(). A commit
 // for a partition that is another member's by now ends with ClientErrc::revoked and stores nothing
-// of it; within the time that a partition is this member's, a commit never takes back an earlier
-// one, unless there was a seek() in between. While partitions are handed over, records of them that
-// the application holds are waited for until it polls again or lets go of them. If the group will
-// not have the consumer (no permission, no assignor in common, ...) a poll says so, and the next
-// one tries again; ClientErrc::fenced, that another member goes by the same instance id, is for
-// good.
+// of it. A commit of less than was stored or asked for already since the partition has been this
+// member's stores nothing and is no error: it is stale, its records are covered. Whoever wants to
+// go back says so with seek(): commits after that may be of less. While partitions are handed over,
+// records of them that the application holds are waited for until it polls again or lets go of
+// them. If the group will not have the consumer (no permission, no assignor in common, ...) a poll
+// says so, and the next one tries again; ClientErrc::fenced, that another member goes by the same
+// instance id, is for good.
 //
 // Threading: any thread may call anything; handlers run on their associated executor, by default
 // the client's. What is called from one thread takes effect in that order. One poll at a time: a

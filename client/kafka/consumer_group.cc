@@ -79,8 +79,8 @@ void ConsumerGroup::use(const std::vector<ConsumerPartitionPtr>& partitions) {
     if (old != owned_.end() && old->second.partition == partition) {
       next.emplace(key, std::move(old->second));
     } else {
-      next.emplace(key, Owned{.partition = partition});
-      partition->gauge->ownership = ++last_ownership_;
+      partition->gauge->ownership = ++last_turn_;
+      next.emplace(key, Owned{.partition = partition, .turn = last_turn_});
     }
   }
   owned_ = std::move(next);
@@ -215,12 +215,12 @@ void ConsumerGroup::adopt(const Partitions& partitions, Now now) {
   for (const TopicPartition& each : added) {
     Topic& topic = engine_.cluster().want(each.topic, now);
     auto gauge = std::make_shared<PartitionGauge>(each.topic, each.partition);
-    gauge->ownership = ++last_ownership_;
+    gauge->ownership = ++last_turn_;
     auto partition = std::make_shared<ConsumerPartition>(
         topic, std::move(gauge), Backoff(client.retry_backoff, client.retry_backoff_max));
     partition->state = ConsumerPartition::State::awaiting;
     partition->halted = true;
-    owned_[each] = Owned{.partition = std::move(partition)};
+    owned_[each] = Owned{.partition = std::move(partition), .turn = last_turn_};
   }
   if (!added.empty()) {
     positions_wanted_ = true;

@@ -112,6 +112,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
     ConsumerPartitionPtr partition;
     std::int64_t stored = -1;       // in the group, at least
     PartitionOffset to_store = {};  // from store(); offset -1: nothing
+    std::uint64_t turn = 0;         // GroupOffsets::Owner::turn(); the first is its ownership
     bool told = false;              // on_assigned has been told
     bool leaving = false;
   };
@@ -144,8 +145,9 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
 
   // GroupOffsets::Owner
   const MemberIdentity* committing_identity() const override;
-  Failure check_commit(const PartitionOffset& offset, bool& covered) const override;
-  void on_committed(const PartitionOffset& offset) override;
+  std::uint64_t turn(const PartitionOffset& offset) const override;
+  Failure check_commit(const GroupOffsets::Asked& asked, bool& covered) const override;
+  void on_committed(const GroupOffsets::Asked& asked) override;
   void on_refused(BrokerErrc error, const MemberIdentity& used, Now now) override;
 
   void queue_event(Event::Kind kind, Partitions partitions, Time by);
@@ -181,7 +183,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   TopicPattern pattern_;
   std::vector<std::string> wanted_;  // topics_ and what matches pattern_, sorted
   std::map<TopicPartition, Owned> owned_;
-  std::uint64_t last_ownership_ = 0;
+  std::uint64_t last_turn_ = 0;
   std::deque<Event> events_;
   std::uint64_t last_event_ = 0;
 

@@ -55,7 +55,9 @@ void ConsumerGroup::on_positions(const std::vector<ConsumerPartitionPtr>& asked,
     const auto owned = owned_.find({partition.topic.name, partition.index});
     // Lost, or sought, or both, meanwhile.
     if (owned == owned_.end() || owned->second.partition != asked[i]) continue;
-    if (!why) owned->second.stored = std::max(owned->second.stored, found[i].offset);
+    if (!why && owned->second.turn == partition.gauge->ownership) {
+      owned->second.stored = std::max(owned->second.stored, found[i].offset);
+    }
     if (partition.version != versions[i]) continue;
     partition.finding = false;
     if (partition.state != ConsumerPartition::State::awaiting) continue;
@@ -97,6 +99,7 @@ void ConsumerGroup::on_seek(ConsumerPartition& partition) {
   const auto found = owned_.find({partition.topic.name, partition.index});
   if (found == owned_.end()) return;
   // The application wants it so: what it reads from now on is stored even if it lies before.
+  found->second.turn = ++last_turn_;
   found->second.stored = -1;
   found->second.to_store = {};
   home_->forget(*partition.gauge);
@@ -110,15 +113,28 @@ const MemberIdentity* ConsumerGroup::committing_identity() const {
   return membership_->can_commit() ? &membership_->identity() : nullptr;
 }
 
-Failure ConsumerGroup::check_commit(const PartitionOffset& offset, bool& covered) const {
+std::uint64_t ConsumerGroup::turn(const PartitionOffset& offset) const {
+  const auto found = owned_.find(key_of(offset));
+  return found == owned_.end() ? 0 : found->second.turn;
+}
+
+Failure ConsumerGroup::check_commit(const GroupOffsets::Asked& offset, bool& covered) const {
   const auto found = owned_.find(key_of(offset));
   if (found == owned_.end()) {
     if (!membership_ && offset.ownership == 0) return {};
     return revoked(offset, "the partition is not this member's (any more)");
   }
   const Owned& owned = found->second;
-  if (offset.ownership != 0 && offset.ownership != owned.partition->gauge->ownership) {
+  const std::uint64_t ownership = owned.partition->gauge->ownership;
+  if (offset.ownership != 0 && offset.ownership != ownership) {
     return revoked(offset, "the partition has been taken away since the record was read");
+  }
+  if (membership_ && offset.turn < ownership) {
+    return revoked(offset, "the partition has been taken away, or given, since it was asked for");
+  }
+  if (offset.turn != owned.turn) {  // from before a seek
+    covered = owned.stored >= 0;
+    return {};
   }
   const bool is_stored = offset.offset == owned.stored && offset.metadata.empty() &&
                          !offsets_.may_be_overtaken(engine_.now());
@@ -126,12 +142,10 @@ Failure ConsumerGroup::check_commit(const PartitionOffset& offset, bool& covered
   return {};
 }
 
-void ConsumerGroup::on_committed(const PartitionOffset& offset) {
+void ConsumerGroup::on_committed(const GroupOffsets::Asked& offset) {
   const auto found = owned_.find(key_of(offset));
-  if (found == owned_.end()) return;
-  if (offset.ownership != 0 && offset.ownership != found->second.partition->gauge->ownership) {
-    return;
-  }
+  // One from before a seek says nothing of what may be stored after it.
+  if (found == owned_.end() || offset.turn != found->second.turn) return;
   found->second.stored = std::max(found->second.stored, offset.offset);
 }
 
@@ -207,10 +221,11 @@ Failure ConsumerGroup::store(const Offsets& offsets) {
   Failure failure;
   for (const PartitionOffset& offset : offsets) {
     bool covered = false;
-    if (Failure why = check_commit(offset, covered)) {
+    if (Failure why = check_commit({offset, turn(offset)}, covered)) {
       failure = std::move(why);
     } else if (const auto found = owned_.find(key_of(offset)); found != owned_.end()) {
-      found->second.to_store = offset;
+      PartitionOffset& to_store = found->second.to_store;
+      if (offset.offset >= to_store.offset) to_store = offset;
     }
   }
   return failure;

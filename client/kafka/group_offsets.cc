@@ -28,6 +28,12 @@ bool same_partition(const PartitionOffset& a, const PartitionOffset& b) {
   return a.partition == b.partition && a.topic == b.topic;
 }
 
+// `later` was asked for after `earlier`.
+bool takes_the_place_of(const GroupOffsets::Asked& later, const GroupOffsets::Asked& earlier) {
+  if (later.turn != earlier.turn || later.turn == 0) return true;
+  return later.offset >= earlier.offset;
+}
+
 bool is_coordinator_error(BrokerErrc error) {
   return error == BrokerErrc::not_coordinator || error == BrokerErrc::coordinator_not_available;
 }
@@ -61,8 +67,14 @@ GroupOffsets::GroupOffsets(Engine& engine, std::string group, std::string instan
 GroupOffsets::~GroupOffsets() = default;
 
 void GroupOffsets::commit(std::uint64_t id, Offsets offsets, Time deadline, CommitDone done) {
+  std::vector<Asked> asked;
+  asked.reserve(offsets.size());
+  for (PartitionOffset& offset : offsets) {
+    const std::uint64_t turn = owner_.turn(offset);
+    asked.push_back({std::move(offset), turn});
+  }
   commits_.push_back(std::make_shared<Commit>(Commit{.id = id,
-                                                     .offsets = std::move(offsets),
+                                                     .offsets = std::move(asked),
                                                      .deadline = deadline,
                                                      .done = std::move(done),
                                                      .is_barrier = false,
@@ -182,9 +194,9 @@ void GroupOffsets::send_commits(Now now) {
   // What is not possible (any more) fails now, whether there is a coordinator or not.
   auto batch = std::make_shared<CommitBatch>();
   for (const CommitPtr& commit : std::deque<CommitPtr>(commits_)) {
-    std::erase_if(commit->offsets, [&](const PartitionOffset& offset) {
+    std::erase_if(commit->offsets, [&](const Asked& asked) {
       bool covered = false;
-      const Failure failure = owner_.check_commit(offset, covered);
+      const Failure failure = owner_.check_commit(asked, covered);
       if (failure && !commit->failure) commit->failure = failure;
       return failure || covered;
     });
@@ -199,14 +211,16 @@ void GroupOffsets::send_commits(Now now) {
   if (batch->commits.empty() || !identity) return;
   Connection* connection = coordinator(now);
   if (!connection) return;
-  // Of what was asked for one partition the last counts.
   std::stable_sort(batch->offsets.begin(), batch->offsets.end(), before);
-  Offsets last;
-  for (PartitionOffset& offset : batch->offsets) {
-    if (!last.empty() && same_partition(last.back(), offset)) last.pop_back();
-    last.push_back(std::move(offset));
+  std::vector<Asked> once;
+  for (Asked& asked : batch->offsets) {
+    if (once.empty() || !same_partition(once.back(), asked)) {
+      once.push_back(std::move(asked));
+    } else if (takes_the_place_of(asked, once.back())) {
+      once.back() = std::move(asked);
+    }
   }
-  batch->offsets = std::move(last);
+  batch->offsets = std::move(once);
   batch->identity = *identity;
   batch->node = connection->node_id();
   commits_.clear();
@@ -222,7 +236,7 @@ void GroupOffsets::send_commit(Connection& connection, const CommitBatchPtr& bat
     request.generation_id_or_member_epoch = batch->identity.generation;
     request.member_id = wire::Text(batch->identity.member_id);
     if (!instance.empty()) request.group_instance_id = wire::Text(instance);
-    const Offsets& offsets = batch->offsets;
+    const std::vector<Asked>& offsets = batch->offsets;
     auto* topics = arena.make_array<Request::OffsetCommitRequestTopic>(offsets.size());
     auto* partitions = arena.make_array<Request::OffsetCommitRequestPartition>(offsets.size());
     if (!topics || !partitions) return request;
@@ -269,7 +283,7 @@ void GroupOffsets::on_commit_reply(const CommitBatch& batch, const Failure& why,
     if (Observer* observer = engine_.observer()) observer->on_trouble("commit", why);
   }
   std::map<std::pair<std::string_view, std::int32_t>, Failure> failed, again;
-  for (const PartitionOffset& offset : batch.offsets) {
+  for (const Asked& offset : batch.offsets) {
     const std::pair<std::string_view, std::int32_t> key(offset.topic, offset.partition);
     const auto found = answers.find(key);
     if (found != answers.end() && found->second == BrokerErrc::none) {

@@ -2,10 +2,12 @@
 // OffsetCommit), and tried again until there is an answer, a final error, or the deadline has
 // passed.
 //
-// Commits are stored in the order in which they were asked for, one request at a time: what waits
-// meanwhile goes together with the next one. So a commit that is tried again never undoes a later
-// one. But one that was not answered may still be on its way to the coordinator when the next one
-// is stored, and take its place: see may_be_overtaken().
+// One request is under way at a time; what waits meanwhile goes together with the next one. Of
+// several commits for one partition the largest offset is stored, whichever was asked for first:
+// they may come from several threads, and a stale one must not rewind. Only a seek lets an offset
+// go back: a commit asked for after it takes the place of those from before (Owner::turn()). But a
+// commit that was not answered may still be on its way to the coordinator when the next one is
+// stored, and take its place: see may_be_overtaken().
 //
 // Belongs to the engine's executor. Results are told from step(), from cancel(), shut_down() or
 // from an answer's arrival, never from inside commit() and fetch().
@@ -31,13 +33,21 @@ class Engine;
 
 class GroupOffsets {
  public:
+  // What is to be stored, and in which turn of reading the partition it was asked for.
+  struct Asked : PartitionOffset {
+    std::uint64_t turn = 0;
+  };
   class Owner {
    public:
+    // A larger one for each time that reading the partition begins anew: when it is assigned, and
+    // after each seek. 0: it is not read here, so that nothing tells what is stale; of commits for
+    // it the last one counts.
+    virtual std::uint64_t turn(const PartitionOffset& offset) const = 0;
     // Under which a commit goes now; null: none can go now.
     virtual const MemberIdentity* committing_identity() const = 0;
     // Why this must not be stored. `covered` is set if as much or more is stored already.
-    virtual Failure check_commit(const PartitionOffset& offset, bool& covered) const = 0;
-    virtual void on_committed(const PartitionOffset& offset) = 0;
+    virtual Failure check_commit(const Asked& asked, bool& covered) const = 0;
+    virtual void on_committed(const Asked& asked) = 0;
     // The coordinator refused an identity.
     virtual void on_refused(BrokerErrc error, const MemberIdentity& used, Now now) = 0;
 
@@ -73,7 +83,7 @@ class GroupOffsets {
  private:
   struct Commit {
     std::uint64_t id;
-    Offsets offsets;
+    std::vector<Asked> offsets;
     Time deadline;
     CommitDone done;  // empty: told
     bool is_barrier;  // ends after all before it
@@ -83,7 +93,7 @@ class GroupOffsets {
   using CommitPtr = std::shared_ptr<Commit>;
   struct CommitBatch {
     std::vector<CommitPtr> commits;
-    Offsets offsets;  // sorted, each partition once
+    std::vector<Asked> offsets;  // sorted, each partition once
     MemberIdentity identity;
     std::int32_t node;
   };

@@ -254,13 +254,47 @@ TEST_F(OffsetsTest, OutOfOrderCommitsDoNotRewind) {
   ASSERT_TRUE(run_until([&] { return first->done && second->done && stale->done; }));
   EXPECT_FALSE(first->failure);
   EXPECT_FALSE(second->failure);
-  EXPECT_GE(stored(0), 2);
+  EXPECT_FALSE(stale->failure);
+  EXPECT_EQ(stored(0), 3);
   const auto later = commit(one(1));
   ASSERT_TRUE(run_until([&] { return later->done; }));
   EXPECT_FALSE(later->failure);
-  EXPECT_GE(stored(0), 2);
+  EXPECT_EQ(stored(0), 3);
   const std::vector<std::int64_t> all = committed_in_order();
   EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+}
+
+TEST_F(OffsetsTest, StaleCommitThatIsTriedAgainDoesNotRewind) {
+  config.auto_commit = false;
+  join();
+  group.commit_errors = {BrokerErrc::coordinator_load_in_progress};
+  const auto first = commit(one(3));
+  ASSERT_TRUE(run_until([&] { return group.count("commit") == 1; }));
+  const auto stale = commit(one(1));
+  ASSERT_TRUE(run_until([&] { return first->done && stale->done; }));
+  EXPECT_FALSE(stale->failure);
+  EXPECT_EQ(stored(0), 3);
+}
+
+TEST_F(OffsetsTest, OfSeveralCommitsOfOneOffsetTheMetadataOfTheLastIsStored) {
+  config.auto_commit = false;
+  join();
+  Offsets offsets = one(2);
+  offsets[0].metadata = "first";
+  const auto first = commit(offsets);
+  offsets[0].metadata = "second";
+  const auto second = commit(offsets);
+  ASSERT_TRUE(run_until([&] { return first->done && second->done; }));
+  EXPECT_EQ(group.stored.at({"t", 0}).metadata, "second");
+}
+
+TEST_F(OffsetsTest, StoredOffsetsOfAStaleCallDoNotRewindEither) {
+  config.auto_store = false;
+  join();
+  EXPECT_FALSE(host.consumer().group()->store(one(2)));
+  EXPECT_FALSE(host.consumer().group()->store(one(1)));
+  wait_for_auto_commit();
+  EXPECT_EQ(stored(0), 2);
 }
 
 TEST_F(OffsetsTest, CommitThatWasNotAnsweredMayComeLateSoTheNextOneIsStoredOnceMore) {
@@ -289,6 +323,80 @@ TEST_F(OffsetsTest, AfterASeekBackCommitsMayGoBack) {
   ended = commit(one(1));
   ASSERT_TRUE(run_until([&] { return ended->done; }));
   EXPECT_EQ(stored(0), 1);
+}
+
+TEST_F(OffsetsTest, CommitThatWaitedDuringASeekBackDoesNotHideThoseAfterIt) {
+  config.auto_commit = false;
+  join();
+  group.commit_errors = {BrokerErrc::coordinator_load_in_progress};
+  const auto before = commit(one(3));
+  host.seek("t", 0, Position::offset(0));
+  const auto after = commit(one(1));
+  ASSERT_TRUE(run_until([&] { return before->done && after->done; }));
+  EXPECT_FALSE(before->failure);
+  EXPECT_FALSE(after->failure);
+  EXPECT_EQ(stored(0), 1);
+}
+
+TEST_F(OffsetsTest, CommitThatWasOnItsWayDuringASeekBackDoesNotHideThoseAfterIt) {
+  config.auto_commit = false;
+  join();
+  group.hold = [](const auto& request) { return request.api == "commit"; };
+  const auto before = commit(one(3));
+  ASSERT_TRUE(run_until([&] { return group.count("commit") == 1; }));
+  host.seek("t", 0, Position::offset(0));
+  const auto after = commit(one(1));
+  group.hold = nullptr;
+  brokers.changed();
+  ASSERT_TRUE(run_until([&] { return before->done && after->done; }));
+  EXPECT_EQ(committed_in_order(), (std::vector<std::int64_t>{3, 1}));
+}
+
+TEST_F(OffsetsTest, AfterASeekInTheHandlerCommitsMayBeOfLessThanTheGroupHasStored) {
+  group.stored[{"t", 0}] = {.offset = 3};
+  config.on_assigned = [this](const Partitions&, const Done&) {
+    host.seek("t", 0, Position::offset(0));
+  };
+  join();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  const auto ended = commit(one(1));
+  ASSERT_TRUE(run_until([&] { return ended->done; }));
+  EXPECT_EQ(stored(0), 1);
+}
+
+TEST_F(OffsetsTest, CommitsForPartitionsThatAreNotReadAreStoredInTheOrderAsked) {
+  config.topics = {};
+  config.assignment = {{"t", 1, Position::earliest()}};
+  start();
+  group.commit_errors = {BrokerErrc::coordinator_load_in_progress};
+  std::vector<std::shared_ptr<Ended>> all{commit(one(3)), commit(one(1))};
+  ASSERT_TRUE(run_until([&] { return all[0]->done && all[1]->done; }));
+  EXPECT_EQ(stored(0), 1);
+  all.push_back(commit(one(0)));
+  ASSERT_TRUE(run_until([&] { return all[2]->done; }));
+  EXPECT_EQ(stored(0), 0);
+}
+
+TEST_F(OffsetsTest, CommitFromBeforeThePartitionWasLostAndCameBackIsRefused) {
+  config.auto_commit = false;
+  config.heartbeat_interval = milliseconds(500);
+  // What fails twice is tried again after 8 s, more or less, what fails once after 4 s.
+  host.client_config.retry_backoff = seconds(4);
+  host.client_config.retry_backoff_max = seconds(100);
+  join();
+  next_poll();
+  group.commit_errors.assign(2, BrokerErrc::coordinator_load_in_progress);
+  const auto before = commit(one(1), seconds(100));
+  ASSERT_TRUE(run_until([&] { return group.count("commit") == 2; }));
+  group.heartbeat_errors = {BrokerErrc::unknown_member_id};
+  group.next_member_id = "m-2";
+  ASSERT_TRUE(run_until([&] { return told.back().what == "lost"; }));
+  ASSERT_TRUE(run_until([&] { return assigned() == t({0}); }));
+  ASSERT_FALSE(before->done);
+  group.stored[{"t", 0}] = {.offset = 3};  // by another member
+  ASSERT_TRUE(run_until([&] { return before->done; }));
+  EXPECT_EQ(before->failure.code, ClientErrc::revoked) << before->failure.message();
+  EXPECT_EQ(stored(0), 3);
 }
 
 TEST_F(OffsetsTest, CommitForAPartitionThatIsNotOwnedIsRefusedAndTheOthersAreStored) {
