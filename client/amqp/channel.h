@@ -42,6 +42,19 @@
 
 namespace tern::amqp {
 
+namespace internal {
+
+template <class Replies>
+struct Only;
+template <class Reply>
+struct Only<wire::TypeList<Reply>> {
+  using Type = Reply;
+};
+template <class Request>
+using OnlyReply = typename Only<typename Request::Replies>::Type;
+
+}  // namespace internal
+
 struct ConsumeOptions {
   // Deliveries that are on the way or not yet acknowledged, at most. 0: no limit, which is for
   // consumers that do not acknowledge.
@@ -105,8 +118,9 @@ class Channel {
     return net::async_start<>(
         state_->executor(), state_,
         [this, request](std::uint64_t, Completion<Failure> done) {
-          start_call(request, [done = std::move(done)](const Failure& why, const Reply&) mutable {
-            return std::pair(std::move(done), why);
+          start_call(request, [done = std::move(done)](Engine& engine, const Failure& why,
+                                                       const Reply&) mutable {
+            engine.complete(std::move(done), why);
           });
         },
         std::forward<Token>(token), diagnostics);
@@ -120,6 +134,22 @@ class Channel {
         state_->executor(), state_,
         [this, request](std::uint64_t, Completion<Failure, QueueInfo> done) {
           start_declare(request, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+
+  // QueuePurge or QueueDelete: completes with how many messages that took.
+  template <class Request, class Token>
+  auto async_remove(const Request& request, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<std::uint32_t>(
+        state_->executor(), state_,
+        [this, request](std::uint64_t, Completion<Failure, std::uint32_t> done) {
+          start_call(request, [done = std::move(done)](Engine& engine, const Failure& why,
+                                                       const Reply& reply) mutable {
+            using Ok = internal::OnlyReply<Request>;
+            const std::uint32_t count = reply.payload.empty() ? 0 : reply.as<Ok>().message_count;
+            engine.complete(std::move(done), why, count);
+          });
         },
         std::forward<Token>(token), diagnostics);
   }
@@ -178,7 +208,7 @@ class Channel {
   }
 
  private:
-  // Calls a method on the executor; `finish` makes the user's handler and its error of the answer.
+  // Calls a method on the executor, and there `finish(engine, why, reply)` with its end.
   template <class Request, class Finish>
   void start_call(const Request& request, Finish finish);
   void start_declare(const QueueDeclare& request, Completion<Failure, QueueInfo> done);
@@ -223,8 +253,7 @@ void Channel::start_call(const Request& request, Finish finish) {
                finish = std::move(finish)]() mutable {
     ChannelCore::Done done = [&engine, finish = std::move(finish)](const Failure& why,
                                                                    const Reply& reply) mutable {
-      auto [handler, error] = finish(why, reply);
-      engine.complete(std::move(handler), std::move(error));
+      finish(engine, why, reply);
     };
     if (failure) return done(failure, Reply());
     core->call(internal::unpacked<Request>(bytes), std::move(done));

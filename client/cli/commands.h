@@ -9,7 +9,8 @@ namespace tern::cli {
 
 int run_demo(Arguments arguments);
 int run_broker(Arguments arguments);
-int run_kafka(Arguments arguments);  // also tells its own help
+int run_kafka(Arguments arguments);  // this one and the next tell their own help
+int run_amqp(Arguments arguments);
 
 extern const char* const kDemoHelp;
 extern const char* const kBrokerHelp;

@@ -53,47 +53,6 @@ void append_base64(std::string_view bytes, std::string& out) {
   }
 }
 
-bool read_base64(std::string_view text, std::string& out) {
-  out.clear();
-  if (text.size() % 4 != 0) return false;
-  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-  std::uint32_t group = 0;
-  int bits = 0;
-  for (const char c : text) {
-    const std::size_t digit = std::string_view(kDigits64, 64).find(c);
-    if (digit == std::string_view::npos) return false;
-    group = group << 6 | static_cast<std::uint32_t>(digit);
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      out += static_cast<char>(group >> bits);
-    }
-  }
-  return true;
-}
-
-void append_number(std::int64_t number, std::string& out) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
-  out.append(digits, end);
-}
-
-// ,"name":"value", ,"name":null or ,"name_base64":"..."
-void append_bytes(std::string_view name, const wire::Bytes& bytes, std::string& out) {
-  out += ",\"";
-  out += name;
-  if (bytes.is_null()) {
-    out += "\":null";
-  } else if (is_utf8(bytes.view())) {
-    out += "\":";
-    append_json_string(bytes.view(), out);
-  } else {
-    out += "_base64\":\"";
-    append_base64(bytes.view(), out);
-    out += '"';
-  }
-}
-
 const char* type_name(kafka::TimestampType type) {
   switch (type) {
     case kafka::TimestampType::create:
@@ -175,6 +134,46 @@ std::string read_member(const std::string& name, const Json& json, JsonRecord& o
 
 }  // namespace
 
+bool read_base64(std::string_view text, std::string& out) {
+  out.clear();
+  if (text.size() % 4 != 0) return false;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  std::uint32_t group = 0;
+  int bits = 0;
+  for (const char c : text) {
+    const std::size_t digit = std::string_view(kDigits64, 64).find(c);
+    if (digit == std::string_view::npos) return false;
+    group = group << 6 | static_cast<std::uint32_t>(digit);
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out += static_cast<char>(group >> bits);
+    }
+  }
+  return true;
+}
+
+void append_json_number(std::int64_t number, std::string& out) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), number).ptr;
+  out.append(digits, end);
+}
+
+void append_json_bytes(std::string_view name, const wire::Bytes& bytes, std::string& out) {
+  out += ",\"";
+  out += name;
+  if (bytes.is_null()) {
+    out += "\":null";
+  } else if (is_utf8(bytes.view())) {
+    out += "\":";
+    append_json_string(bytes.view(), out);
+  } else {
+    out += "_base64\":\"";
+    append_base64(bytes.view(), out);
+    out += '"';
+  }
+}
+
 void append_json_string(std::string_view text, std::string& out) {
   out += '"';
   while (!text.empty()) {
@@ -215,16 +214,16 @@ void append_json(const kafka::ConsumerRecord& record, std::int32_t broker, std::
   out += "{\"topic\":";
   append_json_string(record.topic.view(), out);
   out += ",\"partition\":";
-  append_number(record.partition, out);
+  append_json_number(record.partition, out);
   out += ",\"offset\":";
-  append_number(record.offset, out);
+  append_json_number(record.offset, out);
   out += ",\"tstype\":\"";
   out += type_name(record.timestamp_type);
   out += "\",\"ts\":";
-  append_number(record.timestamp_ms, out);
+  append_json_number(record.timestamp_ms, out);
   if (broker >= 0) {
     out += ",\"broker\":";
-    append_number(broker, out);
+    append_json_number(broker, out);
   }
   char separator = '[';
   for (const kafka::Header& header : record.headers) {
@@ -240,9 +239,16 @@ void append_json(const kafka::ConsumerRecord& record, std::int32_t broker, std::
     }
   }
   if (separator == ',') out += ']';
-  append_bytes("key", record.key, out);
-  append_bytes("payload", record.value, out);
+  append_json_bytes("key", record.key, out);
+  append_json_bytes("payload", record.value, out);
   out += '}';
+}
+
+std::string not_json(const std::exception& error) {
+  // "[json.exception.parse_error.101] parse error at line 1, column 5: ..."
+  std::string what = error.what();
+  if (const std::size_t at = what.find("column "); at != std::string::npos) what.erase(0, at);
+  return "not JSON: " + what;
 }
 
 std::string read_json(std::string_view line, JsonRecord& out) {
@@ -251,10 +257,7 @@ std::string read_json(std::string_view line, JsonRecord& out) {
   try {
     json = Json::parse(line.begin(), line.end());
   } catch (const Json::parse_error& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 5: ..."
-    std::string what = error.what();
-    if (const std::size_t at = what.find("column "); at != std::string::npos) what.erase(0, at);
-    return "not JSON: " + what;
+    return not_json(error);
   }
   if (!json.is_object()) return "not a JSON object; a record is {\"key\":\"k\",\"value\":\"v\"}";
   for (const auto& [name, value] : json.items()) {

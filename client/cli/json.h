@@ -11,6 +11,7 @@
 #define TERN_CLIENT_CLI_JSON_H_
 
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,13 @@ namespace tern::cli {
 
 // A string in quotes; bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string_view text, std::string& out);
+void append_json_number(std::int64_t number, std::string& out);
+// ,"name":"value", ,"name":null or ,"name_base64":"..."
+void append_json_bytes(std::string_view name, const wire::Bytes& bytes, std::string& out);
+// False: that is no base64.
+bool read_base64(std::string_view text, std::string& out);
+// "not JSON: ..." out of what the parser has thrown.
+std::string not_json(const std::exception& error);
 
 // The envelope without a newline. `broker` -1: not known, left out.
 void append_json(const kafka::ConsumerRecord& record, std::int32_t broker, std::string& out);

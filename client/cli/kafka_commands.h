@@ -1,15 +1,14 @@
 // The subcommands of `tern kafka`. Each gets what follows its name and returns the exit status: 0
-// all went well, or one of those below. UsageError for what the user got wrong.
+// all went well, or one of those in words.h. UsageError for what the user got wrong.
 #ifndef TERN_CLIENT_CLI_KAFKA_COMMANDS_H_
 #define TERN_CLIENT_CLI_KAFKA_COMMANDS_H_
 
 #include <string>
 #include <vector>
 
-namespace tern::cli {
+#include "client/cli/words.h"
 
-inline constexpr int kFailed = 1;
-inline constexpr int kInterrupted = 130;  // as a shell tells it
+namespace tern::cli {
 
 int run_produce(const std::vector<std::string>& arguments);
 int run_consume(const std::vector<std::string>& arguments);

@@ -22,12 +22,13 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"kafka", "produce, consume, topics, metadata: with the flags of kcat", run_kafka, nullptr},
+    {"amqp", "publish, consume, get, declare, bind, delete, purge", run_amqp, nullptr},
     {"demo", "a million records there and back, every one of them checked", run_demo, &kDemoHelp},
     {"broker", "serve embedded Kafka and AMQP brokers", run_broker, &kBrokerHelp},
 };
 
 void print_help(std::FILE* to) {
-  std::fprintf(to, "tern: Kafka from the command line\n\n");
+  std::fprintf(to, "tern: Kafka and AMQP (RabbitMQ) from the command line\n\n");
   for (const Command& command : kCommands) {
     std::fprintf(to, "  tern %-8s %s\n", command.name, command.summary);
   }

@@ -9,8 +9,18 @@
 namespace tern::cli {
 namespace {
 
-// What kcat has and this has not, with what to say.
-const char* why_not(char letter) {
+[[noreturn]] void refuse(const std::string& word, int letter, bool missing_value, Hint hint) {
+  if (missing_value) throw UsageError(word + " needs a value");
+  if (const char* why = hint ? hint(static_cast<char>(letter)) : nullptr) {
+    throw UsageError(std::string("-") + static_cast<char>(letter) + ": " + why);
+  }
+  const bool is_long = word.starts_with("--") || letter == 0;
+  throw UsageError("unknown option " + (is_long ? word : std::string("-") + char(letter)));
+}
+
+}  // namespace
+
+const char* kcat_hint(char letter) {
   switch (letter) {
     case 'G':
       return "consumer groups are not supported yet; name a topic with -t, and partitions with -p";
@@ -31,19 +41,8 @@ const char* why_not(char letter) {
   }
 }
 
-[[noreturn]] void refuse(const std::string& word, int letter, bool missing_value) {
-  if (missing_value) throw UsageError(word + " needs a value");
-  if (const char* why = why_not(static_cast<char>(letter))) {
-    throw UsageError(std::string("-") + static_cast<char>(letter) + ": " + why);
-  }
-  const bool is_long = word.starts_with("--") || letter == 0;
-  throw UsageError("unknown option " + (is_long ? word : std::string("-") + char(letter)));
-}
-
-}  // namespace
-
 GivenOptions read_options(const std::vector<std::string>& arguments,
-                          std::initializer_list<Option> known) {
+                          std::initializer_list<Option> known, Hint hint) {
   std::string shorts = ":";  // tells a missing value apart
   std::vector<::option> longs;
   for (const Option& each : known) {
@@ -70,7 +69,7 @@ GivenOptions read_options(const std::vector<std::string>& arguments,
     if (letter == -1) break;
     if (letter == '?' || letter == ':') {
       const char* word = pointers[static_cast<std::size_t>(optind > at ? optind - 1 : at)];
-      refuse(word, optopt, letter == ':');
+      refuse(word, optopt, letter == ':', hint);
     }
     given.options.push_back({static_cast<char>(letter), optarg ? optarg : ""});
   }

@@ -28,9 +28,14 @@ struct GivenOptions {
   std::vector<std::string> others;  // what is not an option: names, files
 };
 
+// What to say to somebody who gives a letter that is not known; null: nothing better than that.
+using Hint = const char* (*)(char letter);
+// What kcat has and `tern kafka` has not.
+const char* kcat_hint(char letter);
+
 // Throws UsageError for what is not among `known`. One thread.
 GivenOptions read_options(const std::vector<std::string>& arguments,
-                          std::initializer_list<Option> known);
+                          std::initializer_list<Option> known, Hint hint = kcat_hint);
 
 // What all subcommands of `tern kafka` take.
 #define TERN_COMMON_KAFKA_OPTIONS                                             \

@@ -1,12 +1,8 @@
 // tern kafka produce: lines, files or JSON to records. This thread reads and cuts; the client's own
 // sends. When the client's buffer is full, reading waits: memory stays bounded for endless input.
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -16,6 +12,7 @@
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
+#include "client/cli/source.h"
 #include "client/cli/splitter.h"
 #include "client/cli/text_format.h"
 #include "client/kafka/producer.h"
@@ -156,13 +153,13 @@ class Fates {
     }
     const bool maybe = report.error == ClientErrc::maybe_written;
     (maybe ? maybe_ : failed_).fetch_add(count, std::memory_order_relaxed);
-    complain(std::to_string(count) + " record" + (count == 1 ? "" : "s") + " for " +
-             std::string(report.topic) + (maybe ? " may not be written: " : " not written: ") +
-             report.message());
+    complaints_.add(std::to_string(count) + " record" + (count == 1 ? "" : "s") + " for " +
+                    std::string(report.topic) +
+                    (maybe ? " may not be written: " : " not written: ") + report.message());
   }
   void fail(const std::string& what) {
     failed_.fetch_add(1, std::memory_order_relaxed);
-    complain(what);
+    complaints_.add(what);
   }
 
   std::int64_t delivered() const { return delivered_.load(std::memory_order_relaxed); }
@@ -170,72 +167,10 @@ class Fates {
   std::int64_t maybe() const { return maybe_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr int kShown = 10;
-
-  void complain(const std::string& text) {
-    const int shown = shown_.fetch_add(1, std::memory_order_relaxed);
-    if (shown < kShown) note(text);
-    if (shown == kShown) note("and so on; the rest is only counted");
-  }
-
   std::atomic<std::int64_t> delivered_{0};
   std::atomic<std::int64_t> failed_{0};
   std::atomic<std::int64_t> maybe_{0};
-  std::atomic<int> shown_{0};
-};
-
-bool is_stdin(const std::string& path) { return path.empty() || path == "-"; }
-
-[[noreturn]] void cannot_open(const std::string& path) {
-  throw UsageError("cannot open " + path + ": " + std::generic_category().message(errno));
-}
-
-// Before anything is sent. Not by opening it: a pipe can be opened only once.
-void check_file(const std::string& path) {
-  if (is_stdin(path)) return;
-  struct stat info{};
-  if (::access(path.c_str(), R_OK) != 0 || ::stat(path.c_str(), &info) != 0) cannot_open(path);
-  if (S_ISDIR(info.st_mode)) throw UsageError(path + " is a directory");
-}
-
-// A file, or standard input, closed if it was opened here.
-class Source {
- public:
-  explicit Source(const std::string& path)
-      : fd_(is_stdin(path) ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
-        name_(fd_ == STDIN_FILENO ? "standard input" : path) {
-    if (fd_ < 0) cannot_open(path);
-    struct stat info{};
-    if (::fstat(fd_, &info) == 0 && S_ISREG(info.st_mode)) size_ = info.st_size;
-    if (size_ == 0) ::fcntl(fd_, F_SETPIPE_SZ, 1 << 20);  // fewer reads, if it is a pipe
-  }
-  ~Source() {
-    if (fd_ > STDIN_FILENO) ::close(fd_);
-  }
-  Source(const Source&) = delete;
-  Source& operator=(const Source&) = delete;
-
-  // 0 at the end. Throws std::system_error.
-  std::size_t read(std::span<char> into) {
-    for (;;) {
-      const ssize_t bytes = ::read(fd_, into.data(), into.size());
-      if (bytes >= 0) return static_cast<std::size_t>(bytes);
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) {
-        throw std::system_error(errno, std::generic_category(), "cannot read " + name_);
-      }
-      pollfd readable{fd_, POLLIN, 0};  // somebody else made the terminal non-blocking
-      ::poll(&readable, 1, -1);
-    }
-  }
-  int fd() const { return fd_; }
-  std::int64_t size() const { return size_; }  // 0: not known
-  const std::string& name() const { return name_; }
-
- private:
-  const int fd_;
-  const std::string name_;
-  std::int64_t size_ = 0;
+  Complaints complaints_;
 };
 
 class Feeder {

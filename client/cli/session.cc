@@ -1,14 +1,8 @@
 #include "client/cli/session.h"
 
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <utility>
 #include <vector>
-
-#include "client/cli/progress.h"
 
 namespace tern::cli {
 namespace {
@@ -35,11 +29,6 @@ kafka::Configs with_troubles(kafka::Configs configs, bool quiet) {
 
 }  // namespace
 
-void note(const std::string& text) {
-  const char* const clear = isatty(STDERR_FILENO) != 0 ? "\r\033[K" : "";
-  std::fprintf(stderr, "%stern: %s\n", clear, text.c_str());
-}
-
 Session::Session(const CommonOptions& options)
     : configs_(with_troubles(options.configs(), options.quiet)),
       interrupt_(runtime_.executor()),
@@ -65,19 +54,6 @@ kafka::TopicDescription Session::describe(const std::string& topic) {
       });
   if (cluster.topics.empty()) throw std::runtime_error("the broker says nothing about " + topic);
   return std::move(cluster.topics.front());
-}
-
-std::string in_words(std::int64_t records, std::int64_t bytes,
-                     std::chrono::steady_clock::duration took) {
-  const double seconds = std::max(std::chrono::duration<double>(took).count(), 1e-9);
-  char size[40] = "";
-  if (bytes >= 0) std::snprintf(size, sizeof(size), ", %.1f MB", static_cast<double>(bytes) / 1e6);
-  char text[160];
-  std::snprintf(
-      text, sizeof(text), "%s record%s%s, in %.2f s (%s records/s)", with_commas(records).c_str(),
-      records == 1 ? "" : "s", size, seconds,
-      with_commas(static_cast<std::int64_t>(static_cast<double>(records) / seconds)).c_str());
-  return text;
 }
 
 }  // namespace tern::cli

@@ -1,30 +1,22 @@
 // What every `tern kafka` command needs: a client on a thread of its own, so that reading and
-// writing here never holds up the network, and words on standard error.
+// writing here never holds up the network.
 #ifndef TERN_CLIENT_CLI_SESSION_H_
 #define TERN_CLIENT_CLI_SESSION_H_
 
 #include <asio/use_future.hpp>
-#include <chrono>
-#include <future>
-#include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 
+#include "client/cli/call.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/options.h"
+#include "client/cli/words.h"
 #include "client/kafka/admin.h"
 #include "client/kafka/client.h"
 #include "client/net/runtime.h"
 
 namespace tern::cli {
-
-// Ctrl-C before anything was done.
-struct Interrupted : std::runtime_error {
-  Interrupted() : std::runtime_error("interrupted") {}
-};
-
-// One line on standard error, whatever a progress bar has left there. Any thread.
-void note(const std::string& text);
 
 class Session {
  public:
@@ -39,20 +31,7 @@ class Session {
   // with `what`, or Interrupted.
   template <class Start>
   auto call(const std::string& what, Start start) {
-    Diagnostics diagnostics;
-    auto future = start(&diagnostics);
-    {
-      const Interrupt::Reaction reaction(interrupt_, [this] { client_.close(); });
-      future.wait();
-    }
-    try {
-      return future.get();
-    } catch (const std::system_error& error) {
-      if (interrupt_.raised()) throw Interrupted();
-      const std::string& why = diagnostics.message;
-      throw std::runtime_error(what + ": " + (why.empty() ? error.code().message() : why) +
-                               next_step(error.code()));
-    }
+    return cli::call(interrupt_, [this] { client_.close(); }, next_step, what, std::move(start));
   }
 
   // What the user can do about it, to be appended to a sentence; may be empty.
@@ -67,10 +46,6 @@ class Session {
   Interrupt interrupt_;
   kafka::Client client_;
 };
-
-// "1,234 records, 5.6 MB, in 0.12 s (10,283 records/s)"; bytes -1: not known, left out.
-std::string in_words(std::int64_t records, std::int64_t bytes,
-                     std::chrono::steady_clock::duration took);
 
 }  // namespace tern::cli
 

@@ -23,9 +23,8 @@
 #include <vector>
 
 #include "client/amqp/connection.h"
-#include "client/net/asio_network.h"
 #include "client/net/runtime.h"
-#include "tests/broker/amqp_broker.h"
+#include "tests/net/amqp_rig.h"
 
 namespace tern::amqp {
 namespace {
@@ -34,55 +33,6 @@ using namespace std::chrono_literals;
 using asio::use_awaitable;
 
 constexpr auto kPatience = 60s;
-
-// A broker on loopback, on a thread of its own.
-class Broker {
- public:
-  Broker() : network_(std::make_unique<net::AsioNetwork>(runtime_.executor())) {
-    broker_ = std::make_unique<broker::AmqpBroker>(store_, *network_, Endpoint{"127.0.0.1", 0});
-    network_->attach(*broker_);
-    on_thread([this](broker::AmqpBroker& held) {
-      EXPECT_FALSE(held.start());
-      endpoint_ = held.endpoint();
-    });
-  }
-  ~Broker() {
-    on_thread([this](broker::AmqpBroker&) {
-      network_->shutdown();
-      broker_.reset();
-      network_.reset();
-    });
-  }
-  void on_thread(const std::function<void(broker::AmqpBroker&)>& call) {
-    std::promise<void> done;
-    network_->post([&] {
-      call(*broker_);
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-  std::size_t ready(const std::string& queue) {
-    std::size_t count = 0;
-    on_thread([&](broker::AmqpBroker& held) {
-      const broker::AmqpQueue* const found = held.store().queue(queue);
-      count = found ? found->ready.size() + found->unacked : 0;
-    });
-    return count;
-  }
-  ConnectionConfig config() const {
-    ConnectionConfig config;
-    config.hosts = {endpoint_};
-    config.recovery_backoff = 10ms;
-    return config;
-  }
-
- private:
-  net::Runtime runtime_;
-  broker::AmqpStore store_;
-  std::unique_ptr<net::AsioNetwork> network_;
-  std::unique_ptr<broker::AmqpBroker> broker_;
-  Endpoint endpoint_;
-};
 
 class AmqpFacade : public ::testing::Test {
  protected:
@@ -106,7 +56,7 @@ class AmqpFacade : public ::testing::Test {
     }
   }
 
-  Broker broker;
+  AmqpRig broker;
   asio::io_context context{1};
 };
 

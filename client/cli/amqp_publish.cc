@@ -1,0 +1,466 @@
+// tern amqp publish: lines, files or JSON to messages. This thread reads and cuts; the client's own
+// sends. At most so many messages are without a confirm at a time, and reading waits for them:
+// memory stays bounded for endless input.
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "client/cli/amqp_commands.h"
+#include "client/cli/amqp_message.h"
+#include "client/cli/amqp_session.h"
+#include "client/cli/progress.h"
+#include "client/cli/source.h"
+#include "client/cli/splitter.h"
+#include "client/cli/text_format.h"
+#include "protocol/amqp/errors.h"
+
+namespace tern::cli {
+
+const char* const kAmqpPublishHelp =
+    R"(tern amqp publish (-q QUEUE | -e EXCHANGE [-r KEY] | -J) [FILE...]: send messages
+
+Each line of standard input is a message, the last one also without a newline; empty lines are none.
+Given FILEs, each file as a whole is a message; with -l each of their lines is one.
+
+  -q, --queue QUEUE           straight to a queue
+  -e, --exchange EXCHANGE     to an exchange
+  -r, --routing-key KEY       with this routing key (empty)
+  -b, --body TEXT             one message, this one
+  -l, --lines                 messages are the lines of the FILEs
+  -D, --delimiter DELIMITER   what ends a message (\n); \t, \r, \0 and \xNN are understood
+  -H, --header N=V            a header of all messages, as often as you like
+  -P, --property N=V          a property of all messages: content_type, priority, expiration, ...
+  -C, --content-type TYPE     the same as -P content_type=TYPE
+  -t, --reply-to QUEUE        the same as -P reply_to=QUEUE
+  -c, --count N               stop after so many messages
+      --transient             messages may be lost when the broker restarts (they are persistent)
+      --mandatory             a message to an EXCHANGE that no queue gets is an error (with -q always)
+      --confirm               wait until the broker has every message (that is so anyway)
+      --no-confirm            do not: what is written to the network counts as sent
+  -J, --json                  each line is a message in JSON: {"routing_key":"k","payload":"v"}, also
+                              with exchange, properties (headers are one of them) and payload_base64;
+                              what `consume -J` writes is understood
+
+Exits with 1 if the broker did not take a message, or if it is not known whether it did. Ctrl-C: whole
+messages that were read are sent, and the exit status is 130; a second one ends at once.
+
+Examples:
+  echo hello | tern amqp publish -q greetings
+  tail -f app.log | tern amqp publish -e logs -r app.web
+  tern amqp publish -e pictures -C image/png -H album=summer *.png
+  tern amqp publish -q jobs -b '{"n":1}' -C application/json -P priority=5 -P expiration=60000
+  tern amqp consume -q a -J -c 100 | tern amqp publish -q b -J
+)";
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t kLongest = std::size_t{128} << 20;  // RabbitMQ takes no more
+constexpr std::size_t kMostUnconfirmed = 5'000;           // half of what a channel allows
+constexpr std::size_t kMostBytes = std::size_t{16} << 20;
+constexpr std::chrono::milliseconds kGlance{100};
+
+enum Letter : char { kTransient = kAmqpQuiet + 1, kMandatory, kConfirm, kNoConfirm };
+
+struct Options {
+  AmqpOptions common;
+  std::vector<std::string> files;
+  std::optional<std::string> queue;
+  std::optional<std::string> exchange;
+  std::string routing_key;
+  std::optional<std::string> body;
+  bool lines = false;
+  std::string delimiter = "\n";
+  AmqpProperties properties;
+  std::int64_t count = std::numeric_limits<std::int64_t>::max();
+  bool mandatory = false;
+  bool confirm = true;
+};
+
+void set_property(const char* option, std::string_view name, const std::string& value,
+                  Options& out) {
+  const std::string wrong = out.properties.set(name, value);
+  if (!wrong.empty()) throw UsageError(std::string(option) + ": " + wrong);
+}
+
+void take(const GivenOption& option, Options& out) {
+  const std::string& value = option.value;
+  switch (option.letter) {
+    case 'q':
+      out.queue = value;
+      break;
+    case 'e':
+      out.exchange = value;
+      break;
+    case 'r':
+      out.routing_key = value;
+      break;
+    case 'b':
+      out.body = value;
+      break;
+    case 'l':
+      out.lines = true;
+      break;
+    case 'D':
+      out.delimiter = unescape(value);
+      if (out.delimiter.empty()) throw UsageError("-D: must not be empty");
+      break;
+    case 'H': {
+      const auto [name, text] = pair_of("-H", value);
+      if (!out.properties.set_header(name, std::string_view(text))) {
+        throw UsageError("-H: a name has at most 255 bytes");
+      }
+      break;
+    }
+    case 'P': {
+      const auto [name, text] = pair_of("-P", value);
+      set_property("-P", name, text, out);
+      break;
+    }
+    case 'C':
+      set_property("-C", "content_type", value, out);
+      break;
+    case 't':
+      set_property("-t", "reply_to", value, out);
+      break;
+    case 'c':
+      out.count = number_of("-c", value, 1, out.count);
+      break;
+    case kTransient:
+      out.properties.properties().delivery_mode = amqp::kTransient;
+      break;
+    case kMandatory:
+      out.mandatory = true;
+      break;
+    case kConfirm:
+    case kNoConfirm:
+      out.confirm = option.letter == kConfirm;
+      break;
+    default:
+      out.common.take(option);
+  }
+}
+
+void read(const std::vector<std::string>& arguments, Options& options) {
+  GivenOptions given = read_amqp_options(arguments, {TERN_COMMON_AMQP_OPTIONS,
+                                                     {'q', "queue", true},
+                                                     {'e', "exchange", true},
+                                                     {'r', "routing-key", true},
+                                                     {'b', "body", true},
+                                                     {'l', "lines", false},
+                                                     {'D', "delimiter", true},
+                                                     {'H', "header", true},
+                                                     {'P', "property", true},
+                                                     {'C', "content-type", true},
+                                                     {'t', "reply-to", true},
+                                                     {'c', "count", true},
+                                                     {kTransient, "transient", false},
+                                                     {kMandatory, "mandatory", false},
+                                                     {kConfirm, "confirm", false},
+                                                     {kNoConfirm, "no-confirm", false}});
+  for (const GivenOption& each : given.options) take(each, options);
+  options.files = std::move(given.others);
+  auto& properties = options.properties.properties();
+  if (!properties.delivery_mode) properties.delivery_mode = amqp::kPersistent;
+  if (options.queue && (options.exchange || !options.routing_key.empty())) {
+    throw UsageError("-q goes straight to a queue; -e EXCHANGE -r KEY goes through an exchange");
+  }
+  if (!options.queue && !options.exchange && !options.common.json) {
+    throw UsageError("where to? say -q QUEUE, or -e EXCHANGE and -r KEY");
+  }
+  if (options.body && (!options.files.empty() || options.lines || options.common.json)) {
+    throw UsageError("-b is the whole input: no FILEs, -l or -J then");
+  }
+  if (options.lines && options.files.empty()) throw UsageError("-l: which file?");
+  if (!options.confirm && (options.mandatory || options.queue)) {
+    options.mandatory = false;  // who does not wait does not learn of it
+  }
+  if (options.common.json && !options.files.empty()) options.lines = true;
+}
+
+// What became of the messages. The client's thread adds, the other one reads and waits.
+class Fates {
+ public:
+  struct Pending {
+    std::string place;
+    std::size_t bytes = 0;
+    Diagnostics diagnostics;
+  };
+
+  void begin(std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    ++open_;
+    open_bytes_ += bytes;
+  }
+  void end(const std::error_code& error, const Pending& pending) {
+    const bool maybe = error == ClientErrc::maybe_written;
+    if (error) {
+      complaints_.add(pending.place +
+                      (maybe ? ": may not have reached the broker: " : ": not taken: ") +
+                      pending.diagnostics.message);
+    }
+    const std::lock_guard lock(mutex_);
+    --open_;
+    open_bytes_ -= pending.bytes;
+    ++(maybe ? maybe_ : error ? failed_ : confirmed_);
+    // The broker has closed the channel: nothing more can be sent on it.
+    const bool returned = error == amqp::ReplyErrc::no_route;
+    over_ |= error.category() == amqp::reply_category() && !returned;
+    over_ |= error == ClientErrc::closed;
+    if (open_ == 0 || (open_ < kMostUnconfirmed / 2 && open_bytes_ < kMostBytes / 2)) {
+      changed_.notify_one();
+    }
+  }
+  void fail(const std::string& place, const std::string& what) {
+    complaints_.add(place + ": " + what);
+    const std::lock_guard lock(mutex_);
+    ++failed_;
+  }
+
+  // Waits for at most a glance. True: there is room for one more, of so many bytes.
+  bool wait_room(std::size_t bytes) {
+    std::unique_lock lock(mutex_);
+    const auto has_room = [&] {
+      return open_ == 0 || (open_ < kMostUnconfirmed && open_bytes_ + bytes <= kMostBytes);
+    };
+    return changed_.wait_for(lock, kGlance, has_room);
+  }
+  bool wait_all() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kGlance, [&] { return open_ == 0; });
+  }
+
+  struct Counts {
+    std::int64_t confirmed = 0, failed = 0, maybe = 0;
+    bool over = false;
+  };
+  Counts counts() const {
+    const std::lock_guard lock(mutex_);
+    return {confirmed_, failed_, maybe_, over_};
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t open_ = 0;
+  std::size_t open_bytes_ = 0;
+  std::int64_t confirmed_ = 0;
+  std::int64_t failed_ = 0;
+  std::int64_t maybe_ = 0;
+  bool over_ = false;
+  Complaints complaints_;
+};
+
+class Publisher {
+ public:
+  Publisher(AmqpSession& session, const Options& options) : session_(session), options_(options) {}
+
+  // Exit status.
+  int run() {
+    check_target();
+    const auto start = Clock::now();
+    bool whole = true;
+    try {
+      if (options_.body) {
+        send_plain(*options_.body, "the message");
+      } else if (options_.files.empty()) {
+        whole = feed_lines("");
+      }
+      for (const std::string& file : options_.files) {
+        whole = options_.lines ? feed_lines(file) : feed_whole(file);
+        if (!whole || enough()) break;
+      }
+    } catch (const Interrupted&) {  // while there was no connection
+      whole = false;
+    }
+    interrupted_ = !whole;
+    flush();
+    session_.close();
+    return summarize(Clock::now() - start);
+  }
+
+ private:
+  // What is surely wrong is said before anything is read.
+  void check_target() {
+    if (options_.queue) session_.find_queue(*options_.queue);
+    if (!options_.exchange || options_.exchange->empty()) return;
+    amqp::ExchangeDeclare request;
+    request.exchange = std::string_view(*options_.exchange);
+    request.passive = true;
+    session_.call("cannot use exchange " + *options_.exchange, [&](Diagnostics* diagnostics) {
+      return session_.channel().async_call(request, asio::use_future, diagnostics);
+    });
+  }
+
+  bool enough() const { return taken_ >= options_.count || fates_->counts().over; }
+
+  // False: interrupted before the end.
+  bool feed_lines(const std::string& path) {
+    Source source(path);
+    Splitter splitter(options_.delimiter, kLongest);
+    Progress progress("publishing", source.size(), source.size() ? "bytes" : "messages");
+    if (isatty(source.fd()) != 0) progress.disable();
+    progress_ = &progress;
+    std::int64_t bytes = 0;
+    bool ended = false;
+    while (!ended && !enough()) {
+      if (!session_.interrupt().wait_readable(source.fd())) break;
+      const std::size_t got = source.read(splitter.room());
+      splitter.filled(got);
+      bytes += static_cast<std::int64_t>(got);
+      ended = got == 0;
+      if (ended) splitter.finish();
+      take_messages(splitter, source.name());
+      progress_at_ = source.size() ? bytes : -1;
+      show();
+    }
+    progress_ = nullptr;
+    return ended || enough();
+  }
+
+  void take_messages(Splitter& splitter, const std::string& source) {
+    std::string_view line;
+    while (!enough()) {
+      const Splitter::Step step = splitter.next(line);
+      if (step == Splitter::Step::more) return;
+      const std::string place = source + ", message " + std::to_string(splitter.count());
+      if (step == Splitter::Step::too_long) {
+        fates_->fail(place, "longer than " + std::to_string(kLongest) + " bytes");
+      } else if (!line.empty()) {
+        options_.common.json ? send_json(line, place) : send_plain(line, place);
+      }
+    }
+  }
+
+  // As feed_lines().
+  bool feed_whole(const std::string& path) {
+    Source source(path);
+    std::string content;
+    std::vector<char> piece(std::size_t{1} << 20);
+    for (;;) {
+      if (!session_.interrupt().wait_readable(source.fd())) return false;
+      const std::size_t got = source.read(piece);
+      if (got == 0) break;
+      content.append(piece.data(), got);
+      if (content.size() > kLongest) {
+        fates_->fail(path, "longer than " + std::to_string(kLongest) +
+                               " bytes; -l sends the lines of a file");
+        return true;
+      }
+    }
+    send_plain(content, path);
+    return true;
+  }
+
+  void send_plain(std::string_view body, const std::string& place) {
+    amqp::Target target;
+    target.exchange = std::string_view(exchange());
+    target.routing_key = std::string_view(options_.queue ? *options_.queue : options_.routing_key);
+    send(target, {body, options_.properties.view()}, place);
+  }
+
+  void send_json(std::string_view line, const std::string& place) {
+    AmqpInput input;
+    const std::string wrong = read_json(line, input);
+    if (!wrong.empty()) return fates_->fail(place, wrong);
+    const bool fixed = options_.queue || options_.exchange;
+    if (!fixed && !input.routing_key && !input.exchange) {
+      return fates_->fail(place, "neither exchange nor routing_key, and no -q or -e either");
+    }
+    amqp::Target target;
+    target.exchange = std::string_view(fixed ? exchange() : input.exchange ? *input.exchange : "");
+    const bool own_key = !options_.queue && options_.routing_key.empty() && input.routing_key;
+    target.routing_key = std::string_view(own_key          ? *input.routing_key
+                                          : options_.queue ? *options_.queue
+                                                           : options_.routing_key);
+    send(target, {input.payload, merged(input.properties.view(), options_.properties.view())},
+         place);
+  }
+
+  const std::string& exchange() const {
+    static const std::string kDefault;
+    return options_.exchange ? *options_.exchange : kDefault;
+  }
+
+  void send(amqp::Target target, const amqp::Message& message, const std::string& place) {
+    // Straight to a queue means to that queue.
+    target.mandatory = options_.confirm && (options_.mandatory || target.exchange.empty());
+    while (!fates_->wait_room(message.body.size())) show();
+    if (session_.is_lost()) {
+      session_.call("cannot publish", [this](Diagnostics* diagnostics) {
+        return session_.channel().async_wait_space(asio::use_future, diagnostics);
+      });
+    }
+    auto pending = std::make_unique<Fates::Pending>();
+    pending->place = place;
+    pending->bytes = message.body.size();
+    Diagnostics* const diagnostics = &pending->diagnostics;
+    fates_->begin(message.body.size());
+    session_.channel().async_publish(
+        target, message,
+        [fates = fates_, pending = std::move(pending)](const std::error_code& error) {
+          fates->end(error, *pending);
+        },
+        diagnostics);
+    ++taken_;
+    bytes_ += static_cast<std::int64_t>(message.body.size());
+  }
+
+  void show() {
+    if (!progress_) return;
+    progress_->show(progress_at_ >= 0 ? progress_at_ : fates_->counts().confirmed);
+  }
+
+  void flush() {
+    if (interrupted_ && !options_.common.quiet) {
+      note("interrupted: sending what was read; once more to give it up");
+    }
+    Progress progress("publishing", taken_, "messages");
+    while (!fates_->wait_all()) {
+      const Fates::Counts counts = fates_->counts();
+      progress.show(counts.confirmed + counts.failed + counts.maybe);
+    }
+  }
+
+  int summarize(Clock::duration took) {
+    const Fates::Counts counts = fates_->counts();
+    const bool all = counts.failed + counts.maybe == 0;
+    if (!options_.common.quiet) {
+      std::string text = interrupted_ ? "interrupted; " : "";
+      text += options_.confirm ? "published " : "sent ";
+      text += in_words(counts.confirmed, all ? bytes_ : -1, took, "message");
+      if (counts.failed) text += ", " + with_commas(counts.failed) + " not taken";
+      if (counts.maybe) text += ", " + with_commas(counts.maybe) + " may or may not be there";
+      note(text);
+    }
+    if (!all) return kFailed;
+    return interrupted_ ? kInterrupted : 0;
+  }
+
+  AmqpSession& session_;
+  const Options& options_;
+  // The client may still tell of messages when this object is gone.
+  const std::shared_ptr<Fates> fates_ = std::make_shared<Fates>();
+  std::int64_t taken_ = 0;
+  std::int64_t bytes_ = 0;
+  bool interrupted_ = false;  // before the end of the input
+  Progress* progress_ = nullptr;
+  std::int64_t progress_at_ = -1;  // bytes; -1: messages are counted
+};
+
+}  // namespace
+
+int run_amqp_publish(const std::vector<std::string>& arguments) {
+  Options options;
+  read(arguments, options);
+  for (const std::string& file : options.files) check_file(file);
+  AmqpSession session(options.common, /*recover=*/true, {.confirms = options.confirm});
+  return Publisher(session, options).run();
+}
+
+}  // namespace tern::cli
