@@ -4,12 +4,14 @@
 // threads, no timers: whatever a real client costs more than this is the client's doing.
 //
 //   floor_produce --broker HOST:PORT --records N --size BYTES --partitions P
-//                 [--topic T] [--batch BYTES] [--fill BYTES]
+//                 [--topic T] [--batch BYTES] [--fill BYTES] [--keep REQUESTS]
 //
 // With one partition a request carries one batch of --batch bytes. With P partitions every record
 // goes to a random one, and a request carries all partitions' batches once --fill bytes lie in
-// them. Speaks Produce v7 with acks=1, so it also runs against a real broker (which must lead all
-// partitions of the topic and accept --batch bytes).
+// them. What is written is forgotten, as no client that retries may: --keep encodes into the
+// memories of so many requests in turn, as if batches stayed until they are acknowledged. Speaks
+// Produce v7 with acks=1, so it also runs against a real broker (which must lead all partitions of
+// the topic and accept --batch bytes).
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -30,23 +32,28 @@ struct Batch {
 
 class FloorProducer {
  public:
-  FloorProducer(BlockingSocket& socket, std::string topic, std::size_t partitions)
-      : socket_(socket), topic_(std::move(topic)), batches_(partitions) {}
+  // A batch has room for `each` bytes.
+  FloorProducer(BlockingSocket& socket, std::string topic, std::size_t partitions, std::size_t each,
+                std::size_t keep)
+      : socket_(socket), topic_(std::move(topic)), each_(each), batches_(partitions) {
+    for (std::size_t i = 0; i < keep; ++i) memories_.emplace_back(each * partitions);
+    heads_.resize(partitions * 8);
+    pieces_.resize(partitions * 2 + 1);
+    next_memory();
+  }
 
-  void run(std::int64_t records, const Payloads& payloads, std::size_t size, std::size_t batch);
+  void run(std::int64_t records, const Payloads& payloads, std::size_t size);
   void run_many(std::int64_t records, const Payloads& payloads, std::size_t size, std::size_t fill);
 
  private:
   static constexpr int kMaxInFlight = 5;
 
-  void reserve(std::size_t bytes_each) {
-    memory_.resize(bytes_each * batches_.size());
+  void next_memory() {
+    char* memory = memories_[turn_++ % memories_.size()].data();
     for (std::size_t i = 0; i < batches_.size(); ++i) {
-      batches_[i].begin = memory_.data() + i * bytes_each;
+      batches_[i].begin = memory + i * each_;
       batches_[i].at = batches_[i].begin + kBatchHeader;
     }
-    heads_.resize(batches_.size() * 8);
-    pieces_.resize(batches_.size() * 2 + 1);
   }
   void send();
   void read_answer();
@@ -54,8 +61,11 @@ class FloorProducer {
   BlockingSocket& socket_;
   Crc32c crc32c_;
   std::string topic_;
+  const std::size_t each_;
   std::vector<Batch> batches_;
-  std::vector<char> memory_, heads_, answer_;
+  std::vector<std::vector<char>> memories_;
+  std::size_t turn_ = 0;
+  std::vector<char> heads_, answer_;
   std::vector<iovec> pieces_;
   std::int32_t correlation_ = 0;
   int in_flight_ = 0;
@@ -99,6 +109,7 @@ void FloorProducer::send() {
   put(envelope, static_cast<std::int32_t>(envelope_size - 4 + body));
   pieces_[0] = {envelope, envelope_size};
   socket_.write_all(pieces_.data(), used);
+  if (memories_.size() > 1) next_memory();
   if (++in_flight_ == kMaxInFlight) read_answer();
 }
 
@@ -119,12 +130,10 @@ void FloorProducer::read_answer() {
   --in_flight_;
 }
 
-void FloorProducer::run(std::int64_t records, const Payloads& payloads, std::size_t size,
-                        std::size_t batch_bytes) {
-  reserve(batch_bytes + size + 64);
+void FloorProducer::run(std::int64_t records, const Payloads& payloads, std::size_t size) {
   Batch& batch = batches_[0];
   while (records > 0) {
-    char* const end = batch.begin + batch_bytes - size - 32;
+    char* const end = batch.begin + each_ - 2 * size - 96;
     char* at = batch.at;
     std::int32_t count = 0;
     const auto most = static_cast<std::int32_t>(std::min<std::int64_t>(records, 1 << 30));
@@ -142,9 +151,6 @@ void FloorProducer::run(std::int64_t records, const Payloads& payloads, std::siz
 
 void FloorProducer::run_many(std::int64_t records, const Payloads& payloads, std::size_t size,
                              std::size_t fill) {
-  // Three times the mean share plus room for a run of luck; a full batch sends early.
-  const std::size_t each = fill / batches_.size() * 3 + kBatchHeader + 16 * (size + 32);
-  reserve(each);
   Dice dice(static_cast<std::uint32_t>(batches_.size()));
   std::size_t held = 0;
   for (std::int64_t i = 0; i < records; ++i) {
@@ -154,7 +160,7 @@ void FloorProducer::run_many(std::int64_t records, const Payloads& payloads, std
     held += static_cast<std::size_t>(at - batch.at);
     batch.at = at;
     ++batch.count;
-    if (held >= fill || at > batch.begin + each - size - 32) {
+    if (held >= fill || at > batch.begin + each_ - size - 32) {
       send();
       held = 0;
     }
@@ -176,6 +182,7 @@ int main(int argc, char** argv) {
   const auto partitions = static_cast<std::size_t>(options.number("--partitions", 1));
   const auto batch = static_cast<std::size_t>(options.number("--batch", 1'000'000));
   const auto fill = static_cast<std::size_t>(options.number("--fill", 1'000'000));
+  const auto keep = static_cast<std::size_t>(options.number("--keep", 1));
   const int send_buffer = static_cast<int>(options.number("--send-buffer", 0));
   options.done();
   if (!Crc32c().hardware()) std::fprintf(stderr, "no CRC32C instruction: this is not the floor\n");
@@ -183,10 +190,14 @@ int main(int argc, char** argv) {
   const Payloads payloads(size);
   BlockingSocket socket(broker);
   if (send_buffer > 0) socket.set(SO_SNDBUF, send_buffer);
-  FloorProducer producer(socket, topic, partitions);
+  // With many partitions three times the mean share, plus room for a run of luck; a full batch
+  // sends early.
+  const std::size_t each =
+      partitions == 1 ? batch + size + 64 : fill / partitions * 3 + kBatchHeader + 16 * (size + 32);
+  FloorProducer producer(socket, topic, partitions, each, keep);
   const Clock from = Clock::read();
   if (partitions == 1) {
-    producer.run(records, payloads, size, batch);
+    producer.run(records, payloads, size);
   } else {
     producer.run_many(records, payloads, size, fill);
   }
