@@ -5,7 +5,8 @@
 #   kafka.sh install [--version V]                jars by Maven, once
 #   kafka.sh clients-jar [--version V]            prints the path of Kafka's own client library
 #   kafka.sh tool NAME [--version V] -- ARGS      one of Kafka's own programs: ConsoleProducer,
-#                                                 ConsoleConsumer, VerifiableProducer
+#                                                 ConsoleConsumer, VerifiableProducer,
+#                                                 VerifiableConsumer
 #   kafka.sh start [--version V] [--zookeeper] [--nodes N] [--port P] [--set KEY=VALUE]...
 #                                                 prints host:port,host:port,...
 #   kafka.sh stop [--port P]                      kills and removes everything (default: all clusters)
@@ -64,7 +65,7 @@ tool() {
   shift
   install
   case $name-$VERSION in
-    ConsoleProducer-4.* | VerifiableProducer-*) ;;
+    ConsoleProducer-4.* | VerifiableProducer-* | VerifiableConsumer-*) ;;
     ConsoleConsumer-[34].*) class=org.apache.kafka.tools.consumer.$name ;;
     ConsoleProducer-* | ConsoleConsumer-*) class=kafka.tools.$name ;;
     *) die "no tool '$name'; see the head of this file" ;;

@@ -130,7 +130,7 @@ class Group {
     tern_.create_topic(topic_, partitions, replicas);
     config_.group = topic_;
     config_.topics = {topic_};
-    config_.session_timeout = 6s;
+    config_.session_timeout = 10s;  // a busy machine must not end one
     config_.heartbeat_interval = 500ms;
     config_.auto_commit_interval = 200ms;
     config_.offset_reset = kafka::OffsetReset::earliest;
