@@ -80,7 +80,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Canary{13, "HandedOutIsStored", Workload::group, {"early:"}},
                     Canary{14, "PutOutButStillThere", Workload::group, {"overlap:", "early:"}},
                     Canary{15, "BeginsTooLate", Workload::group, {"lost-record:", "liveness:"}},
-                    Canary{16, "CoordinatorNotLookedFor", Workload::group, {"liveness:"}}),
+                    Canary{16, "CoordinatorNotLookedFor", Workload::group, {"liveness:"}},
+                    Canary{17, "LetGoTooEarly", Workload::group, {"overlap:"}}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Canary, NoBugIsNoProblem) {

@@ -123,10 +123,9 @@ void GroupActor::note_owned() {
   // A generation that a coordinator has not got round to storing may come again when it restarts;
   // nobody has been given anything in it.
   if (!membership || !membership->has_assignment()) return;
-  const kafka::MemberIdentity* identity = &membership->identity();
-  if (config_.group_protocol != kafka::GroupProtocol::classic) return;
+  const kafka::MemberIdentity& identity = membership->identity();
   for (const kafka::TopicPartition& each : core_->board()->all()) {
-    book_.owns(identity->generation, each.partition, identity->member_id);
+    book_.owns(identity.generation, each.partition, identity.member_id);
   }
 }
 

@@ -31,7 +31,21 @@ ScenarioSetup draw_group_setup(const ScenarioOptions& options) {
   groups.load_time = rng.chance(0.5) ? Duration(0) : rng.log_between(milliseconds(1), seconds(1));
   groups.initial_rebalance_delay =
       rng.chance(0.5) ? Duration(0) : rng.log_between(milliseconds(1), seconds(3));
+  groups.consumer_session_timeout = rng.log_between(seconds(2), seconds(10));
+  groups.consumer_heartbeat_interval = groups.consumer_session_timeout / 5;
   return setup;
+}
+
+const char* to_string(kafka::GroupProtocol protocol) {
+  switch (protocol) {
+    case kafka::GroupProtocol::classic:
+      return "classic";
+    case kafka::GroupProtocol::consumer:
+      return "consumer";
+    case kafka::GroupProtocol::automatic:
+      return "automatic";
+  }
+  return "?";
 }
 
 class GroupRun {
@@ -63,6 +77,14 @@ class GroupRun {
     const std::vector<std::string> choices[] = {
         {"range"}, {"cooperative-sticky"}, {"roundrobin"}, {"sticky"}, config.assignors};
     config.assignors = choices[rng_.below(5)];
+    // An old broker knows classic groups only.
+    using enum kafka::GroupProtocol;
+    const bool old = setup_.rig.cluster.release != broker::Release::newest;
+    config.group_protocol = rng_.chance(0.5)          ? classic
+                            : old || rng_.chance(0.3) ? automatic
+                                                      : consumer;
+    const std::string server_assignors[] = {"", "uniform", "range"};
+    config.server_assignor = server_assignors[rng_.below(3)];
     config.session_timeout = rng_.log_between(seconds(2), seconds(10));
     config.heartbeat_interval = config.session_timeout / 5;
     config.max_poll_interval = rng_.log_between(seconds(3), seconds(20));
@@ -86,17 +108,19 @@ class GroupRun {
     const GroupActor::Plan member_plan = GroupActor::Plan::draw(rng_);
     auto_commit_ = config.auto_commit;
     const int members = rng_.pick(1, 5);
-    text_ = "brokers=" + std::to_string(setup_.rig.brokers) +
-            " partitions=" + std::to_string(setup_.partitions) +
-            " members=" + std::to_string(members) +
-            "\n  network: " + setup_.rig.network.to_string() +
-            "\n  brokers: " + setup_.rig.broker.to_string() +
-            "\n  member: " + member_plan.to_string() + " | " + ConsumerActor::describe(config) +
-            " assignor=" + config.assignors[0] + (config.assignors.size() > 1 ? ",..." : "") +
-            " session=" + std::to_string(config.session_timeout / milliseconds(1)) +
-            "ms max_poll_interval=" + std::to_string(config.max_poll_interval / milliseconds(1)) +
-            "ms auto_commit=" + std::to_string(config.auto_commit) + "," +
-            std::to_string(config.auto_commit_interval / milliseconds(1)) + "ms";
+    text_ =
+        "brokers=" + std::to_string(setup_.rig.brokers) +
+        " partitions=" + std::to_string(setup_.partitions) + " members=" + std::to_string(members) +
+        "\n  network: " + setup_.rig.network.to_string() +
+        "\n  brokers: " + setup_.rig.broker.to_string() + "\n  member: " + member_plan.to_string() +
+        " | " + ConsumerActor::describe(config) + " protocol=" + to_string(config.group_protocol) +
+        " assignor=" + config.assignors[0] + (config.assignors.size() > 1 ? ",..." : "") +
+        " server_assignor=" + config.server_assignor + " server_session=" +
+        std::to_string(setup_.rig.cluster.groups.consumer_session_timeout / milliseconds(1)) +
+        "ms" + " session=" + std::to_string(config.session_timeout / milliseconds(1)) +
+        "ms max_poll_interval=" + std::to_string(config.max_poll_interval / milliseconds(1)) +
+        "ms auto_commit=" + std::to_string(config.auto_commit) + "," +
+        std::to_string(config.auto_commit_interval / milliseconds(1)) + "ms";
     for (int i = 0; i < members; ++i) {
       members_.emplace_back(rig_, book_, i, kScenarioTopic, config, member_plan);
       rig_.world.after(
