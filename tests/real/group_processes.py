@@ -506,7 +506,7 @@ def pause_figure(servers, program):
     producer, stop = Producer({"bootstrap.servers": servers, "linger.ms": 1}), threading.Event()
 
     def produce():
-        while not stop.wait(0.02):
+        while not stop.wait(0.05):
             for p in range(partitions):
                 producer.produce(topic, b"x", partition=p)
             producer.poll(0)
@@ -543,6 +543,7 @@ def pause_figure(servers, program):
     pauses = [pause for member, owned in zip(members, stay) for pause in member.pauses(owned)]
     stop.set()
     thread.join()
+    producer.flush(PATIENCE)
     print("cooperative-sticky, 100 partitions, a fourth member joins: all is owned again after %.2f s (its start "
           "included); %d partitions stay, longest time without a record %.0f ms, median %.0f ms (in 5 s before: "
           "%.0f ms, %.0f ms)" % (took, len(pauses), max(pauses) * 1e3, statistics.median(pauses) * 1e3,
