@@ -4,21 +4,18 @@
 #include <algorithm>
 #include <asio/detached.hpp>
 #include <limits>
-#include <optional>
 
+#include "client/cli/consume.h"
 #include "client/cli/json.h"
 #include "client/cli/kafka_commands.h"
-#include "client/cli/offsets.h"
-#include "client/cli/output.h"
 #include "client/cli/progress.h"
-#include "client/cli/session.h"
-#include "client/cli/text_format.h"
 #include "client/kafka/consumer.h"
 
 namespace tern::cli {
 
 const char* const kConsumeHelp =
     R"(tern kafka consume -b BROKERS -t TOPIC: read records
+tern kafka consume -b BROKERS -G GROUP TOPIC...: read them as a member of a consumer group
 
 Writes the value of each record and a newline, all partitions, from the beginning, and waits for more
 until Ctrl-C.
@@ -40,8 +37,20 @@ until Ctrl-C.
                         key, payload; bytes that are not UTF-8 as key_base64 and payload_base64
   -u, --unbuffered      write each record by itself
 
+  -G, --group GROUP     share the partitions of all TOPICs with the other members of the group, go on
+                        where it has stopped, and store how far it has come. A TOPIC that begins with ^
+                        is a regular expression for names: '^orders' is all that begin with it. Stored
+                        is what has been written, nothing else: every 5 s, when partitions go to
+                        another member, and at the end. Says on standard error what is assigned.
+    -o WHERE            where to begin if the group has stored nothing: beginning, end (as Kafka has
+                        it, unless auto.offset.reset says otherwise), none (that is an error then)
+    -e                  exit at the end of all partitions that are this member's then
+    -X NAME=VALUE       group.protocol=consumer (KIP-848, Kafka 4.0), session.timeout.ms,
+                        group.instance.id, partition.assignment.strategy, enable.auto.commit=false, ...
+
 What the cluster has is written as it is: without -f or -J, a value that contains the delimiter
-looks like two. Exit status after Ctrl-C: 0, but 130 if -e or -c had asked for an end of its own.
+looks like two. Exit status after Ctrl-C or SIGTERM: 0, but 130 if -e or -c had asked for an end of
+its own. A member leaves its group before it exits, also if the reader of a pipe goes away.
 
 Examples:
   tern kafka consume -b localhost:9092 -t orders -o -5 -e           # the last five of each partition
@@ -50,6 +59,8 @@ Examples:
   tern kafka consume -b localhost:9092 -t orders -J -e | jq -r .key | sort | uniq -c
   tern kafka consume -b localhost:9092 -t orders -o s@$(date -d '1 hour ago' +%s000) -e
   tern kafka consume -b A:9092 -t orders -J -e | tern kafka produce -b B:9092 -t orders -J
+  tern kafka consume -b localhost:9092 -G billing orders refunds    # as often as you like, side by side
+  tern kafka consume -b localhost:9092 -G audit '^.*' -o beginning -J -X group.protocol=consumer
 )";
 
 namespace {
@@ -57,28 +68,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kGlance{100};
 
-struct Options {
-  CommonOptions common;
-  std::int32_t partition = -1;  // -1: all
-  OffsetRange range;
-  bool exit_at_end = false;
-  std::int64_t count = std::numeric_limits<std::int64_t>::max();
-  std::optional<std::string> format;
-  std::string delimiter = "\n";
-  std::optional<std::string> key_delimiter;
-  bool offsets = false;
-  bool nulls = false;
-  bool unbuffered = false;
-};
-
-void take(const GivenOption& option, Options& out) {
+void take(const GivenOption& option, ConsumeOptions& out) {
   switch (option.letter) {
     case 'p':
       out.partition = static_cast<std::int32_t>(
           number_of("-p", option.value, 0, std::numeric_limits<std::int32_t>::max()));
       break;
     case 'o':
-      out.range.add(option.value);
+      out.starts.push_back(option.value);
+      break;
+    case 'G':
+      out.group = option.value;
+      if (out.group.empty()) throw UsageError("-G: which group? it has no name");
       break;
     case 'e':
       out.exit_at_end = true;
@@ -109,24 +110,44 @@ void take(const GivenOption& option, Options& out) {
   }
 }
 
-Options read(const std::vector<std::string>& arguments) {
-  GivenOptions given = read_options(arguments, {TERN_COMMON_KAFKA_OPTIONS,
-                                                {'p', "partition", true},
-                                                {'o', "offset", true},
-                                                {'e', "exit", false},
-                                                {'c', "count", true},
-                                                {'f', "format", true},
-                                                {'D', "delimiter", true},
-                                                {'K', "key-delimiter", true},
-                                                {'O', nullptr, false},
-                                                {'Z', nullptr, false},
-                                                {'u', "unbuffered", false}});
-  Options options;
-  for (const GivenOption& each : given.options) take(each, options);
-  if (!given.others.empty()) {
-    throw UsageError("\"" + given.others[0] + "\": topics are named with -t, one at a time");
+// Topics, and where in them: a group takes other ones than a reader.
+void settle(ConsumeOptions& options, const std::vector<std::string>& others) {
+  const std::string& topic = options.common.topic;
+  if (options.group.empty()) {
+    if (!others.empty()) {
+      throw UsageError("\"" + others[0] +
+                       "\": topics are named with -t, one at a time; or say -G GROUP TOPIC...");
+    }
+    if (topic.empty()) throw UsageError("which topic? say -t TOPIC, or -G GROUP TOPIC...");
+    for (const std::string& start : options.starts) options.range.add(start);
+    return;
   }
-  if (options.common.topic.empty()) throw UsageError("which topic? say -t TOPIC");
+  if (options.partition >= 0) {
+    throw UsageError("-p and -G: a group gives its members partitions; -p goes with -t");
+  }
+  options.topics = others;
+  if (!topic.empty()) options.topics.push_back(topic);
+  if (options.topics.empty()) {
+    throw UsageError("which topics? say -G " + options.group + " TOPIC..., or '^REGEX'");
+  }
+}
+
+ConsumeOptions read(const std::vector<std::string>& arguments) {
+  const GivenOptions given = read_options(arguments, {TERN_COMMON_KAFKA_OPTIONS,
+                                                      {'G', "group", true},
+                                                      {'p', "partition", true},
+                                                      {'o', "offset", true},
+                                                      {'e', "exit", false},
+                                                      {'c', "count", true},
+                                                      {'f', "format", true},
+                                                      {'D', "delimiter", true},
+                                                      {'K', "key-delimiter", true},
+                                                      {'O', nullptr, false},
+                                                      {'Z', nullptr, false},
+                                                      {'u', "unbuffered", false}});
+  ConsumeOptions options;
+  for (const GivenOption& each : given.options) take(each, options);
+  settle(options, given.others);
   if (options.common.json && options.format) throw UsageError("-J and -f: one of them");
   if (options.offsets && !options.key_delimiter) {
     throw UsageError(
@@ -135,20 +156,25 @@ Options read(const std::vector<std::string>& arguments) {
   return options;
 }
 
-TextFormat make_format(const Options& options) {
+TextFormat make_format(const ConsumeOptions& options) {
   if (options.format) return TextFormat(*options.format, options.nulls);
   return TextFormat(options.key_delimiter ? &*options.key_delimiter : nullptr, options.delimiter,
                     options.offsets, options.nulls);
 }
 
+// Reading partitions has nothing to do with any group, even if a file of settings names one.
+kafka::ConsumerConfig without_group(kafka::ConsumerConfig config) {
+  config.group.clear();
+  return config;
+}
+
 class Reader {
  public:
-  Reader(Session& session, const Options& options)
+  Reader(Session& session, const ConsumeOptions& options)
       : session_(session),
         options_(options),
-        format_(make_format(options)),
-        consumer_(session.client(), session.configs().consumer),
-        output_(STDOUT_FILENO) {}
+        consumer_(session.client(), without_group(session.configs().consumer)),
+        writer_(options) {}
 
   // Exit status.
   int run() {
@@ -162,16 +188,15 @@ class Reader {
     const auto start = Clock::now();
     while (!over()) {
       poll();
-      progress.show(count_);
+      progress.show(writer_.count());
     }
-    output_.flush();
     progress.clear();
-    if (!options_.common.quiet && !output_.reader_gone()) {
+    if (!options_.common.quiet && !writer_.reader_gone()) {
       note((session_.interrupt().raised() ? "interrupted; read " : "read ") +
-           in_words(count_, bytes_, Clock::now() - start));
+           in_words(writer_.count(), writer_.bytes(), Clock::now() - start));
     }
     if (failed_) return kFailed;
-    return ends_itself() && interrupted() ? kInterrupted : 0;
+    return options_.ends_itself() && interrupted() ? kInterrupted : 0;
   }
 
  private:
@@ -257,7 +282,7 @@ class Reader {
     for (const Partition& each : partitions_) {
       if (options_.exit_at_end && each.reading) sum += each.end - each.start;
     }
-    if (!counted()) return sum;
+    if (!options_.counted()) return sum;
     return sum == 0 ? options_.count : std::min(sum, options_.count);
   }
 
@@ -269,15 +294,13 @@ class Reader {
   }
 
   bool over() {
-    return failed_ || reading_ == 0 || count_ >= options_.count || session_.interrupt().raised() ||
-           output_.reader_gone();
+    return failed_ || reading_ == 0 || writer_.count() >= options_.count ||
+           session_.interrupt().raised() || writer_.reader_gone();
   }
   // Before the end that was asked for.
   bool interrupted() {
-    return session_.interrupt().raised() && reading_ != 0 && count_ < options_.count;
+    return session_.interrupt().raised() && reading_ != 0 && writer_.count() < options_.count;
   }
-  bool ends_itself() const { return options_.exit_at_end || counted(); }
-  bool counted() const { return options_.count != std::numeric_limits<std::int64_t>::max(); }
 
   void poll() {
     Diagnostics diagnostics;
@@ -307,39 +330,44 @@ class Reader {
         finish(partition);
         continue;
       }
-      if (options_.common.json) {
-        append_json(record, partition.leader, output_.buffer());
-        output_.buffer() += '\n';
-      } else {
-        format_.append(record, output_.buffer());
-      }
-      bytes_ += static_cast<std::int64_t>(record.key.size() + record.value.size());
-      if (options_.unbuffered || output_.full()) {
-        output_.flush();
-        if (output_.reader_gone()) return;
-      }
-      if (++count_ == options_.count) break;
+      if (!writer_.write(record, partition.leader)) return;
+      if (writer_.count() == options_.count) break;
     }
-    output_.flush();
+    writer_.flush();
   }
 
   Session& session_;
-  const Options& options_;
-  const TextFormat format_;
+  const ConsumeOptions& options_;
   kafka::Consumer consumer_;
-  Output output_;
+  RecordWriter writer_;
   std::vector<Partition> partitions_;  // by number
   std::size_t reading_ = 0;
-  std::int64_t count_ = 0;
-  std::int64_t bytes_ = 0;
   bool failed_ = false;
 };
 
 }  // namespace
 
+RecordWriter::RecordWriter(const ConsumeOptions& options)
+    : options_(options), format_(make_format(options)), output_(STDOUT_FILENO) {}
+
+bool RecordWriter::write(const kafka::ConsumerRecord& record, std::int32_t broker) {
+  if (options_.common.json) {
+    append_json(record, broker, output_.buffer());
+    output_.buffer() += '\n';
+  } else {
+    format_.append(record, output_.buffer());
+  }
+  bytes_ += static_cast<std::int64_t>(record.key.size() + record.value.size());
+  ++count_;
+  if (!options_.unbuffered && !output_.full()) return true;
+  output_.flush();
+  return !output_.reader_gone();
+}
+
 int run_consume(const std::vector<std::string>& arguments) {
-  const Options options = read(arguments);
+  const ConsumeOptions options = read(arguments);
   Session session(options.common);
+  if (!options.group.empty()) return run_member(session, options);
   return Reader(session, options).run();
 }
 

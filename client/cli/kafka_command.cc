@@ -29,9 +29,12 @@ struct Subcommand {
   const char* const* help;
 };
 
+constexpr Subcommand kConsume = {"consume", "-C",
+                                 "read records, from anywhere or as a member of a group (-G)",
+                                 run_consume, &kConsumeHelp};
 constexpr Subcommand kSubcommands[] = {
     {"produce", "-P", "send lines, files or JSON", run_produce, &kProduceHelp},
-    {"consume", "-C", "read records, from anywhere, in any form", run_consume, &kConsumeHelp},
+    kConsume,
     {"topics", nullptr, "list, describe, create and delete topics; add partitions", run_topics,
      &kTopicsHelp},
     {"metadata", "-L", "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
@@ -51,11 +54,11 @@ Examples:
   tern kafka consume -b localhost:9092 -t numbers -J | jq .payload
   tern kafka topics -b localhost:9092 --create orders --partitions 6
 
-From kcat: -P -C -L choose the command, and these mean what they mean there:
+From kcat: -P -C -L -G choose the command, and these mean what they mean there:
   all of them           -b -X -F -m -q -J -t
   produce               -p -k -K -D -H -z -l -c -T -Z FILE...
-  consume               -p -o -e -c -f -K -D -J -O -Z -u
-  not here (yet)        -G groups, -s -r serializers, -Q (consume -o s@MS -c 1 -f '%%o\n'), -d -v -E
+  consume               -p -o -e -c -f -K -D -J -O -Z -u; and for a group: -G GROUP TOPIC...
+  not here (yet)        -s -r serializers, -Q (consume -o s@MS -c 1 -f '%%o\n'), -d -v -E
 
 Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
 was asked for makes no sense, 130 it was interrupted before its end.
@@ -64,7 +67,7 @@ was asked for makes no sense, 130 it was interrupted before its end.
                kCommonHelp);
 }
 
-// By name, or as kcat says it: `tern kafka -b B -t T -C`.
+// By name, or as kcat says it: `tern kafka -b B -t T -C`, `tern kafka -b B -G GROUP T`.
 const Subcommand* find(std::vector<std::string>& arguments) {
   for (const Subcommand& each : kSubcommands) {
     if (arguments[0] == each.name) {
@@ -80,7 +83,10 @@ const Subcommand* find(std::vector<std::string>& arguments) {
     arguments.erase(flag);
     return &each;
   }
-  return nullptr;
+  const bool group = std::any_of(arguments.begin(), arguments.end(), [](const std::string& word) {
+    return word.starts_with("-G") || word.starts_with("--group");
+  });
+  return group ? &kConsume : nullptr;
 }
 
 // -X list, whatever else there is.

@@ -25,8 +25,8 @@ void OffsetRange::add(const std::string& text) {
     from = From::end;
   } else if (view == "stored") {
     throw UsageError(
-        "-o stored: stored offsets belong to consumer groups, which are not supported "
-        "yet; say where: beginning, end, an offset");
+        "-o stored: stored offsets belong to consumer groups; say -G GROUP TOPIC..., or where: "
+        "beginning, end, an offset");
   } else if (view.starts_with("s@") && whole_number(view.substr(2), number)) {
     from = From::time;
     value = number;

@@ -23,7 +23,7 @@ namespace {
 const char* kcat_hint(char letter) {
   switch (letter) {
     case 'G':
-      return "consumer groups are not supported yet; name a topic with -t, and partitions with -p";
+      return "groups are for reading: `tern kafka consume -G GROUP TOPIC...`";
     case 's':
     case 'r':
       return "serializers and schema registries are not supported; -f and -J write bytes as they "

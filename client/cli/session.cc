@@ -5,10 +5,10 @@
 #include <vector>
 
 namespace tern::cli {
-namespace {
 
-// Tells of brokers that cannot be reached while the client tries on. Each sentence once in a row.
-class Troubles final : public kafka::Observer {
+// Tells of brokers that cannot be reached while the client tries on, each sentence once in a row,
+// and keeps what the member of a group is called.
+class Session::Watcher final : public kafka::Observer {
  public:
   void on_disconnected(const Connection&, Stage, const Failure& failure) override {
     if (!failure || failure.code == Condition::closed) return;
@@ -17,20 +17,30 @@ class Troubles final : public kafka::Observer {
     note(text + " (trying again)");
     last_ = std::move(text);
   }
+  void on_rebalance(const Rebalance& rebalance) override { member_id_ = rebalance.member_id; }
+
+  const std::string& member_id() const { return member_id_; }
 
  private:
   std::string last_;
+  std::string member_id_;
 };
 
-kafka::Configs with_troubles(kafka::Configs configs, bool quiet) {
-  if (!quiet) configs.client.observer = std::make_shared<Troubles>();
+namespace {
+
+kafka::Configs with_observer(kafka::Configs configs, std::shared_ptr<kafka::Observer> observer,
+                             bool quiet) {
+  if (!quiet) configs.client.observer = std::move(observer);
   return configs;
 }
 
 }  // namespace
 
-Session::Session(const CommonOptions& options)
-    : configs_(with_troubles(options.configs(), options.quiet)),
+Session::Session(const CommonOptions& options) : Session(options, std::make_shared<Watcher>()) {}
+
+Session::Session(const CommonOptions& options, std::shared_ptr<Watcher> watcher)
+    : watcher_(std::move(watcher)),
+      configs_(with_observer(options.configs(), watcher_, options.quiet)),
       interrupt_(runtime_.executor()),
       client_(runtime_.executor(), configs_.client) {}
 
@@ -45,15 +55,22 @@ const char* Session::next_step(const std::error_code& error) {
 }
 
 kafka::TopicDescription Session::describe(const std::string& topic) {
-  kafka::Admin admin(client_);
-  kafka::ClusterDescription cluster =
-      call("cannot ask for topic " + topic, [&](Diagnostics* diagnostics) {
-        std::vector<std::string> topics;
-        topics.push_back(topic);
-        return admin.async_describe_topics(topics, asio::use_future, diagnostics);
-      });
-  if (cluster.topics.empty()) throw std::runtime_error("the broker says nothing about " + topic);
-  return std::move(cluster.topics.front());
+  std::vector<kafka::TopicDescription> found = describe(std::vector<std::string>(1, topic));
+  if (found.empty()) throw std::runtime_error("the broker says nothing about " + topic);
+  return std::move(found.front());
 }
+
+std::vector<kafka::TopicDescription> Session::describe(const std::vector<std::string>& topics) {
+  kafka::Admin admin(client_);
+  const std::string what =
+      topics.size() == 1 ? "cannot ask for topic " + topics[0] : "cannot ask for the topics";
+  return call(what,
+              [&](Diagnostics* diagnostics) {
+                return admin.async_describe_topics(topics, asio::use_future, diagnostics);
+              })
+      .topics;
+}
+
+const std::string& Session::member_id() const { return watcher_->member_id(); }
 
 }  // namespace tern::cli

@@ -4,9 +4,11 @@
 #define TERN_CLIENT_CLI_SESSION_H_
 
 #include <asio/use_future.hpp>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "client/cli/call.h"
 #include "client/cli/interrupt.h"
@@ -39,8 +41,18 @@ class Session {
 
   // One topic, which may not exist: see its `error`.
   kafka::TopicDescription describe(const std::string& topic);
+  // The same for several, sorted by name.
+  std::vector<kafka::TopicDescription> describe(const std::vector<std::string>& topics);
+
+  // What the coordinator calls the member of a group that is here, as of its last rebalance; not
+  // known with --quiet. On the client's thread only, as in handlers.
+  const std::string& member_id() const;
 
  private:
+  class Watcher;
+  explicit Session(const CommonOptions& options, std::shared_ptr<Watcher> watcher);
+
+  const std::shared_ptr<Watcher> watcher_;
   const kafka::Configs configs_;
   net::Runtime runtime_;
   Interrupt interrupt_;

@@ -82,7 +82,7 @@ TEST_F(Usage, HelpTeaches) {
   }
   for (const auto& [command, flags] :
        std::vector<std::pair<std::string, std::string>>{{"produce", "btplDKkHzZcTJXFmq"},
-                                                        {"consume", "btpoecfDKOZJuXFmq"},
+                                                        {"consume", "btpoecfDKOZJuGXFmq"},
                                                         {"topics", "bJXFmq"},
                                                         {"metadata", "btJXFmq"}}) {
     const Ended help = run(plain({command, "--help"}));
@@ -123,8 +123,19 @@ TEST_F(Usage, NonsenseGetsTheNextStep) {
   EXPECT_THAT(refused({"consume", "-b", "h:1", "-t", "t", "-J", "-f", "%s"}),
               HasSubstr("-J and -f"));
   EXPECT_THAT(refused({"consume", "-b", "h:1", "-t", "t", "-O"}), HasSubstr("-O needs -K"));
-  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "group"}),
-              HasSubstr("consumer groups are not supported yet"));
+  EXPECT_THAT(refused({"produce", "-b", "h:1", "-t", "t", "-G", "g"}),
+              HasSubstr("-G: groups are for reading: `tern kafka consume -G GROUP TOPIC...`"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "g"}),
+              HasSubstr("which topics? say -G g TOPIC..., or '^REGEX'"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "", "t"}), HasSubstr("-G: which group?"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "g", "t", "-p", "1"}),
+              HasSubstr("-p and -G: a group gives its members partitions"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "g", "t", "-o", "5"}),
+              HasSubstr("`tern kafka groups reset-offsets` moves a group"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-G", "g", "^("}),
+              HasSubstr("\"^(\" is no regular expression"));
+  EXPECT_THAT(refused({"consume", "-b", "h:1", "-t", "t", "-o", "stored"}),
+              HasSubstr("say -G GROUP TOPIC..."));
   EXPECT_THAT(refused({"produce", "-b", "h:1", "-t", "t", "-l"}), HasSubstr("-l: which file?"));
   EXPECT_THAT(refused({"produce", "-b", "h:1", "-t", "t", "-H", "=1"}),
               HasSubstr("a header needs"));
