@@ -125,6 +125,7 @@ void settle(ConsumeOptions& options, const std::vector<std::string>& others) {
   if (options.partition >= 0) {
     throw UsageError("-p and -G: a group gives its members partitions; -p goes with -t");
   }
+  options.common.properties.push_back({"group.id", options.group});
   options.topics = others;
   if (!topic.empty()) options.topics.push_back(topic);
   if (options.topics.empty()) {
@@ -165,6 +166,7 @@ TextFormat make_format(const ConsumeOptions& options) {
 // Reading partitions has nothing to do with any group, even if a file of settings names one.
 kafka::ConsumerConfig without_group(kafka::ConsumerConfig config) {
   config.group.clear();
+  config.instance_id.clear();
   return config;
 }
 

@@ -84,7 +84,6 @@ std::string pattern_of(const std::vector<std::string>& topics) {
 
 kafka::ConsumerConfig config_of(const Session& session, const ConsumeOptions& options) {
   kafka::ConsumerConfig config = session.configs().consumer;
-  config.group = options.group;
   for (const std::string& start : options.starts) config.offset_reset = reset_of(start);
   config.auto_store = false;
   if (options.common.quiet) return config;

@@ -37,6 +37,8 @@ constexpr Subcommand kSubcommands[] = {
     kConsume,
     {"topics", nullptr, "list, describe, create and delete topics; add partitions", run_topics,
      &kTopicsHelp},
+    {"groups", nullptr, "list, describe and delete consumer groups; lag; reset offsets", run_groups,
+     &kGroupsHelp},
     {"metadata", "-L", "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
 };
 
@@ -53,6 +55,7 @@ Examples:
   tern kafka consume -b localhost:9092 -t numbers -o -10 -e
   tern kafka consume -b localhost:9092 -t numbers -J | jq .payload
   tern kafka topics -b localhost:9092 --create orders --partitions 6
+  tern kafka groups describe billing -b localhost:9092
 
 From kcat: -P -C -L -G choose the command, and these mean what they mean there:
   all of them           -b -X -F -m -q -J -t

@@ -2,11 +2,17 @@
 
 #include <algorithm>
 
-#include "client/kafka/admin_core.h"
+#include "client/kafka/admin_call.h"
 #include "protocol/kafka/messages/metadata.h"
 #include "protocol/kafka/messages/topics.h"
 
 namespace tern::kafka {
+
+using internal::AdminSource;
+using internal::copy_to;
+using internal::run;
+using internal::words_of;
+
 namespace {
 
 // Before these versions a broker has no defaults for the numbers of a new topic, wants topics to be
@@ -22,7 +28,7 @@ TopicResult result_of(const wire::Text& topic, std::int16_t error_code, const wi
   TopicResult result{topic.str(), {}, {}};
   if (error_code == 0) return result;
   result.error = make_error_code(static_cast<BrokerErrc>(error_code));
-  result.message = message.is_null() || message.empty() ? result.error.message() : message.str();
+  result.message = words_of(result.error, message);
   return result;
 }
 
@@ -37,36 +43,6 @@ AdminCore::Outcome judge(const Results& results) {
     }
   }
   return {};
-}
-
-// An operation made of one request: `make` builds it, `take` reads the answer into the result.
-template <class Request, class Result, class Make, class Take>
-void run(const std::shared_ptr<AdminCore>& core, std::uint64_t id, std::string what,
-         bool to_controller, Make make, Take take, Completion<Failure, Result> done) {
-  auto result = std::make_shared<Result>();
-  auto send = [make = std::move(make), take = std::move(take), result](
-                  Connection& connection, AdminCore::Finished finished) {
-    auto on_reply = [take, result, finished = std::move(finished)](
-                        const Failure& why, const typename Request::Response* reply, std::int16_t,
-                        Now) {
-      if (why) return finished({why, why.code != ClientErrc::unsupported_version});
-      *result = Result();
-      finished(take(*reply, *result));
-    };
-    connection.send(*new SimpleCall<Request>(make, std::move(on_reply)));
-  };
-  auto end = [result, done = std::move(done)](Failure failure) mutable {
-    done(std::move(failure), std::move(*result));
-  };
-  core->run(id, std::move(what), to_controller, Duration::zero(), std::move(send), std::move(end));
-}
-
-template <class T>
-wire::Array<T> copy_to(wire::Arena& arena, const std::vector<T>& items) {
-  T* out = arena.make_array<T>(items.size());
-  if (out == nullptr) return {};
-  std::copy(items.begin(), items.end(), out);
-  return {out, items.size()};
 }
 
 CreateTopicsRequest make_create(const std::vector<NewTopic>& topics, std::int16_t version,
@@ -111,7 +87,8 @@ TopicDescription describe(const MetadataResponse::MetadataResponseTopic& from) {
   return topic;
 }
 
-AdminCore::Outcome take_description(const MetadataResponse& reply, ClusterDescription& out) {
+AdminCore::Outcome take_description(const MetadataResponse& reply, const AdminSource&,
+                                    ClusterDescription& out) {
   if (reply.error_code != 0) {
     const auto error = static_cast<BrokerErrc>(reply.error_code);
     return {Failure(make_error_code(error)), is_retriable(error)};
@@ -149,13 +126,15 @@ void Admin::create_topics(const Core& core, std::uint64_t id, std::vector<NewTop
   auto make = [topics = std::move(topics)](std::int16_t version, wire::Arena& arena) {
     return make_create(topics, version, arena);
   };
-  auto take = [](const CreateTopicsResponse& reply, TopicResults& out) {
+  auto take = [](const CreateTopicsResponse& reply, const AdminSource&, TopicResults& out) {
     for (const auto& topic : reply.topics) {
       out.push_back(result_of(topic.name, topic.error_code, topic.error_message));
     }
     return judge(reply.topics);
   };
-  run<CreateTopicsRequest>(core, id, "create topics", true, std::move(make), take, std::move(done));
+  run<CreateTopicsRequest>(
+      *core, {.id = id, .what = "create topics", .target = AdminCore::Target::controller()},
+      std::move(make), take, std::move(done));
 }
 
 void Admin::delete_topics(const Core& core, std::uint64_t id, std::vector<std::string> topics,
@@ -172,14 +151,16 @@ void Admin::delete_topics(const Core& core, std::uint64_t id, std::vector<std::s
     }
     return request;
   };
-  auto take = [](const DeleteTopicsResponse& reply, TopicResults& out) {
+  auto take = [](const DeleteTopicsResponse& reply, const AdminSource&, TopicResults& out) {
     for (const auto& topic : reply.responses) {
       out.push_back(result_of(topic.name.is_null() ? wire::Text() : topic.name, topic.error_code,
                               topic.error_message));
     }
     return judge(reply.responses);
   };
-  run<DeleteTopicsRequest>(core, id, "delete topics", true, std::move(make), take, std::move(done));
+  run<DeleteTopicsRequest>(
+      *core, {.id = id, .what = "delete topics", .target = AdminCore::Target::controller()},
+      std::move(make), take, std::move(done));
 }
 
 void Admin::create_partitions(const Core& core, std::uint64_t id, std::vector<NewPartitions> topics,
@@ -198,14 +179,15 @@ void Admin::create_partitions(const Core& core, std::uint64_t id, std::vector<Ne
     request.timeout_ms = kBrokerTimeoutMs;
     return request;
   };
-  auto take = [](const CreatePartitionsResponse& reply, TopicResults& out) {
+  auto take = [](const CreatePartitionsResponse& reply, const AdminSource&, TopicResults& out) {
     for (const auto& topic : reply.results) {
       out.push_back(result_of(topic.name, topic.error_code, topic.error_message));
     }
     return judge(reply.results);
   };
-  run<CreatePartitionsRequest>(core, id, "create partitions", true, std::move(make), take,
-                               std::move(done));
+  run<CreatePartitionsRequest>(
+      *core, {.id = id, .what = "create partitions", .target = AdminCore::Target::controller()},
+      std::move(make), take, std::move(done));
 }
 
 void Admin::describe_cluster(const Core& core, std::uint64_t id, std::monostate,
@@ -217,7 +199,7 @@ void Admin::describe_cluster(const Core& core, std::uint64_t id, std::monostate,
     }
     return request;
   };
-  run<MetadataRequest>(core, id, "describe cluster", false, make, take_description,
+  run<MetadataRequest>(*core, {.id = id, .what = "describe cluster"}, make, take_description,
                        std::move(done));
 }
 
@@ -232,8 +214,8 @@ void Admin::describe_topics(const Core& core, std::uint64_t id, std::vector<std:
     request.allow_auto_topic_creation = version < kFirstAutoCreateFlag;
     return request;
   };
-  run<MetadataRequest>(core, id, "describe topics", false, std::move(make), take_description,
-                       std::move(done));
+  run<MetadataRequest>(*core, {.id = id, .what = "describe topics"}, std::move(make),
+                       take_description, std::move(done));
 }
 
 }  // namespace tern::kafka

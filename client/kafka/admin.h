@@ -1,4 +1,4 @@
-// Admin: topics and the cluster itself.
+// Admin: topics, groups and the cluster itself.
 //
 //   kafka::Admin admin(client);
 //   std::vector<kafka::NewTopic> topics = {{.name = "orders", .partitions = 6}};
@@ -10,6 +10,10 @@
 // others were made). Requests are tried again, elsewhere if need be, until
 // ClientConfig::operation_timeout is over (timed_out). A try whose answer was lost may have been
 // carried out: creating a topic can then end with TOPIC_ALREADY_EXISTS.
+//
+// Groups: of the classic protocol and of the consumer protocol (KIP-848) alike; a group is asked
+// for at its coordinator, wherever that is by now. How far a group is behind is the end of each
+// partition (Consumer::async_end_offsets()) less async_group_offsets().
 //
 // Threading and lifetime: as in client.h.
 #ifndef TERN_CLIENT_KAFKA_ADMIN_H_
@@ -23,6 +27,8 @@
 #include <vector>
 
 #include "client/kafka/client.h"
+#include "client/kafka/consumer_records.h"
+#include "client/kafka/group_descriptions.h"
 #include "protocol/kafka/errors.h"
 #include "protocol/wire/bytes.h"
 
@@ -119,8 +125,57 @@ class Admin {
                                      std::forward<Token>(token), diagnostics);
   }
 
+  // All groups of the cluster, by name: each broker is asked for those that it coordinates.
+  template <class Token>
+  auto async_list_groups(Token&& token, Diagnostics* diagnostics = nullptr) {
+    return start<std::vector<GroupListing>>(&Admin::list_groups, std::monostate(),
+                                            std::forward<Token>(token), diagnostics);
+  }
+  // In the order asked; one that does not exist has its `error` set.
+  template <class Token>
+  auto async_describe_groups(std::vector<std::string> groups, Token&& token,
+                             Diagnostics* diagnostics = nullptr) {
+    return start<GroupDescriptions>(&Admin::describe_groups, std::move(groups),
+                                    std::forward<Token>(token), diagnostics);
+  }
+  // Groups without members, with all that they have stored; with members: non_empty_group.
+  template <class Token>
+  auto async_delete_groups(std::vector<std::string> groups, Token&& token,
+                           Diagnostics* diagnostics = nullptr) {
+    return start<GroupResults>(&Admin::delete_groups, std::move(groups), std::forward<Token>(token),
+                               diagnostics);
+  }
+  // All that the group has stored, by topic and partition; nothing for a group that does not exist.
+  // What transactions store that are not decided yet is not among it.
+  template <class Token>
+  auto async_group_offsets(std::string group, Token&& token, Diagnostics* diagnostics = nullptr) {
+    return start<Offsets>(&Admin::group_offsets, std::move(group), std::forward<Token>(token),
+                          diagnostics);
+  }
+  // Stores these in a group that has no members (with members: unknown_member_id for each), which
+  // comes into being if need be; others that it has stored stay. Results come by topic and
+  // partition.
+  template <class Token>
+  auto async_set_group_offsets(std::string group, Offsets offsets, Token&& token,
+                               Diagnostics* diagnostics = nullptr) {
+    return start<PartitionResults>(&Admin::set_group_offsets,
+                                   GroupAnd<Offsets>(std::move(group), std::move(offsets)),
+                                   std::forward<Token>(token), diagnostics);
+  }
+  // Forgets what is stored for these. A topic that members are subscribed to:
+  // group_subscribed_to_topic for each of its partitions.
+  template <class Token>
+  auto async_delete_group_offsets(std::string group, Partitions partitions, Token&& token,
+                                  Diagnostics* diagnostics = nullptr) {
+    return start<PartitionResults>(&Admin::delete_group_offsets,
+                                   GroupAnd<Partitions>(std::move(group), std::move(partitions)),
+                                   std::forward<Token>(token), diagnostics);
+  }
+
  private:
   using Core = std::shared_ptr<AdminCore>;
+  template <class What>
+  using GroupAnd = std::pair<std::string, What>;
   template <class Result>
   using Done = Completion<Failure, Result>;
 
@@ -133,6 +188,17 @@ class Admin {
                                Done<ClusterDescription>);
   static void describe_topics(const Core&, std::uint64_t, std::vector<std::string>,
                               Done<ClusterDescription>);
+  static void list_groups(const Core&, std::uint64_t, std::monostate,
+                          Done<std::vector<GroupListing>>);
+  static void describe_groups(const Core&, std::uint64_t, std::vector<std::string>,
+                              Done<GroupDescriptions>);
+  static void delete_groups(const Core&, std::uint64_t, std::vector<std::string>,
+                            Done<GroupResults>);
+  static void group_offsets(const Core&, std::uint64_t, std::string, Done<Offsets>);
+  static void set_group_offsets(const Core&, std::uint64_t, GroupAnd<Offsets>,
+                                Done<PartitionResults>);
+  static void delete_group_offsets(const Core&, std::uint64_t, GroupAnd<Partitions>,
+                                   Done<PartitionResults>);
 
   template <class Result, class Argument, class Token>
   auto start(void (*call)(const Core&, std::uint64_t, Argument, Done<Result>), Argument argument,

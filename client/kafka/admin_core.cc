@@ -12,13 +12,16 @@ void AdminCore::start() {
   if (!closed_) engine_.add(shared_from_this());
 }
 
-void AdminCore::run(std::uint64_t id, std::string what, bool to_controller, Duration timeout,
-                    Send send, Done done) {
+void AdminCore::run(std::uint64_t id, std::string what, Target target, Duration timeout, Send send,
+                    Done done) {
   const ClientConfig& config = engine_.config();
+  if (target.kind == Target::Kind::coordinator) {
+    engine_.cluster().coordinators().forget_trouble(Coordinators::Kind::group, target.group);
+  }
   operations_.push_back(std::make_shared<Operation>(
       Operation{id,
                 std::move(what),
-                to_controller,
+                std::move(target),
                 deadline_after(engine_.now().mono,
                                timeout > Duration::zero() ? timeout : config.operation_timeout),
                 std::move(send),
@@ -26,6 +29,7 @@ void AdminCore::run(std::uint64_t id, std::string what, bool to_controller, Dura
                 Backoff(config.retry_backoff, config.retry_backoff_max),
                 {},
                 false,
+                -1,
                 {}}));
   if (closed_) finish(*operations_.back(), Failure(ClientErrc::closed));
   engine_.wake();
@@ -53,14 +57,50 @@ void AdminCore::step(Now now) {
   if (next != timer_.when()) timer_.set(next);
 }
 
-void AdminCore::try_once(const std::shared_ptr<Operation>& operation, Now now) {
+// Null: not yet, or never (it has been finished then).
+Connection* AdminCore::connection_for(Operation& operation, Now now) {
   Cluster& cluster = engine_.cluster();
-  Connection* connection = operation->to_controller ? cluster.controller_connection() : nullptr;
-  if (!connection) {
-    // While the controller is unknown anybody may be asked: newer brokers pass the request on.
-    if (operation->to_controller) cluster.refresh(now);
-    connection = &cluster.any_connection();
+  switch (operation.target.kind) {
+    case Target::Kind::anybody:
+      return &cluster.any_connection();
+    case Target::Kind::controller:
+      if (Connection* connection = cluster.controller_connection()) return connection;
+      // While the controller is unknown anybody may be asked: newer brokers pass the request on.
+      cluster.refresh(now);
+      return &cluster.any_connection();
+    case Target::Kind::coordinator:
+      return coordinator_for(operation, now);
+    case Target::Kind::node:
+      break;
   }
+  Connection* connection = cluster.connection(operation.target.node_id, Role::control);
+  if (!connection) cluster.refresh(now);
+  return connection;
+}
+
+Connection* AdminCore::coordinator_for(Operation& operation, Now now) {
+  constexpr auto kGroup = Coordinators::Kind::group;
+  Coordinators& coordinators = engine_.cluster().coordinators();
+  const std::string& group = operation.target.group;
+  operation.node_id = coordinators.find(kGroup, group, now);
+  if (operation.node_id >= 0) {
+    return engine_.cluster().connection(operation.node_id, Role::control);
+  }
+  const Failure trouble = coordinators.trouble(kGroup, group);
+  if (!trouble) return nullptr;
+  operation.last = trouble;
+  const std::error_code& code = trouble.code;
+  if (code == ClientErrc::unsupported_version ||
+      (code.category() == broker_category() &&
+       !is_retriable(static_cast<BrokerErrc>(code.value())))) {
+    finish(operation, Failure(code, operation.what + ": " + trouble.message()));
+  }
+  return nullptr;
+}
+
+void AdminCore::try_once(const std::shared_ptr<Operation>& operation, Now now) {
+  Connection* connection = connection_for(*operation, now);
+  if (!connection) return;  // the step that follows news of the cluster tries again
   operation->trying = true;
   operation->send(*connection,
                   [self = weak_from_this(), weak = std::weak_ptr(operation)](Outcome outcome) {
@@ -76,7 +116,12 @@ void AdminCore::on_outcome(Operation& operation, const Outcome& outcome) {
     operation.last = outcome.failure;
     operation.retry_at =
         deadline_after(engine_.now().mono, operation.backoff.next(engine_.random()));
-    if (operation.to_controller) engine_.cluster().refresh(engine_.now());
+    if (operation.target.kind == Target::Kind::controller) {
+      engine_.cluster().refresh(engine_.now());
+    } else if (operation.target.kind == Target::Kind::coordinator) {
+      engine_.cluster().coordinators().lost(Coordinators::Kind::group, operation.target.group,
+                                            operation.node_id);
+    }
     engine_.wake();
     return;
   }

@@ -1,10 +1,12 @@
-// AdminCore: requests about topics and the cluster, each sent to whoever can answer it and tried
-// again until it is answered or its time is up. Belongs to the engine's executor.
+// AdminCore: requests about topics, groups and the cluster, each sent to whoever can answer it and
+// tried again until it is answered or its time is up. Belongs to the engine's executor.
 #ifndef TERN_CLIENT_KAFKA_ADMIN_CORE_H_
 #define TERN_CLIENT_KAFKA_ADMIN_CORE_H_
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "client/kafka/engine.h"
@@ -24,11 +26,26 @@ class AdminCore final : public Part, public std::enable_shared_from_this<AdminCo
   // The end: called once, from run_completions().
   using Done = Completion<Failure>;
 
+  // Who can answer: anybody, or only these.
+  struct Target {
+    enum class Kind { anybody, controller, coordinator, node };
+    Kind kind = Kind::anybody;
+    std::string group = {};  // whose coordinator
+    std::int32_t node_id = -1;
+
+    static Target controller() { return {.kind = Kind::controller}; }
+    static Target coordinator_of(std::string group) {
+      return {.kind = Kind::coordinator, .group = std::move(group)};
+    }
+    static Target node(std::int32_t id) { return {.kind = Kind::node, .node_id = id}; }
+  };
+
   explicit AdminCore(Engine& engine);
   void start();
+  Engine& engine() { return engine_; }
 
-  // `to_controller`: only the controller can do it. `what` names it in errors.
-  void run(std::uint64_t id, std::string what, bool to_controller, Duration timeout, Send send,
+  // `what` names it in errors.
+  void run(std::uint64_t id, std::string what, Target target, Duration timeout, Send send,
            Done done);
 
   void step(Now now) override;
@@ -40,16 +57,19 @@ class AdminCore final : public Part, public std::enable_shared_from_this<AdminCo
   struct Operation {
     std::uint64_t id;
     std::string what;
-    bool to_controller;
+    Target target;
     Time deadline;
     Send send;
     Done done;
     Backoff backoff;
     Time retry_at{};
     bool trying = false;
+    std::int32_t node_id = -1;  // whom it was sent to, if only one can answer
     Failure last;
   };
 
+  Connection* connection_for(Operation& operation, Now now);
+  Connection* coordinator_for(Operation& operation, Now now);
   void try_once(const std::shared_ptr<Operation>& operation, Now now);
   void on_outcome(Operation& operation, const Outcome& outcome);
   void finish(Operation& operation, Failure failure);

@@ -34,13 +34,14 @@ struct MemberDescription {
 struct GroupDescription {
   std::string group;
   std::error_code error;  // group_id_not_found, group_authorization_failed, ...; or none
-  std::string message;    // the broker's words, or those of the code
+  std::string message;    // the same in words
   std::string type;       // "classic" or "consumer"
   std::string state;      // "Stable", "Empty", "PreparingRebalance", "Reconciling", ...
-  std::string protocol;   // "consumer", "connect", ...; empty: a classic group that has had no member
-  std::string assignor;   // "range", "uniform", ...; empty while a classic group agrees on one
-  std::int32_t coordinator = -1;  // node id
-  std::int32_t epoch = -1;        // -1: a classic group
+  std::string
+      protocol;  // "consumer", "connect", ...; empty: a classic group that has had no member
+  std::string assignor;  // "range", "uniform", ...; empty while a classic group agrees on one
+  std::int32_t coordinator = -1;           // node id
+  std::int32_t epoch = -1;                 // -1: a classic group
   std::vector<MemberDescription> members;  // by id
 };
 using GroupDescriptions = std::vector<GroupDescription>;
@@ -48,7 +49,7 @@ using GroupDescriptions = std::vector<GroupDescription>;
 struct GroupResult {
   std::string group;
   std::error_code error;  // non_empty_group, group_id_not_found, ...; or none
-  std::string message;    // the broker's words, or those of the code
+  std::string message;    // the same in words
 };
 using GroupResults = std::vector<GroupResult>;
 

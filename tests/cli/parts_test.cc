@@ -10,6 +10,7 @@
 #include "client/cli/options.h"
 #include "client/cli/splitter.h"
 #include "client/cli/text_format.h"
+#include "client/cli/times.h"
 
 namespace tern::cli {
 namespace {
@@ -51,7 +52,7 @@ TEST(Options, WrongOnesAreNamed) {
   EXPECT_THAT([] { given({"--topics"}); }, says("unknown option --topics"));
   EXPECT_THAT([] { given({"-q", "-t"}); }, says("-t needs a value"));
   EXPECT_THAT([] { given({"--create"}); }, says("--create needs a value"));
-  EXPECT_THAT([] { given({"-G", "g"}); }, says("-G: consumer groups are not supported"));
+  EXPECT_THAT([] { given({"-G", "g"}); }, says("-G: groups are for reading"));
   EXPECT_THAT([] { number_of("-c", "5x", 1, 9); }, says("-c: \"5x\" is not a number from 1 to 9"));
   EXPECT_THAT([] { number_of("-c", "10", 1, 9); }, says("from 1 to 9"));
   EXPECT_THAT([] { pair_of("-X", "=5"); }, says("-X: \"=5\" is not name=value"));
@@ -296,6 +297,39 @@ TEST(Json, WhatIsWrittenIsReadAgain) {
     std::string json;
     append_json(record, -1, json);
     EXPECT_EQ(read(json), "t/1/77 " + bytes + " " + all.substr(0, length));
+  }
+}
+
+// --- times
+
+TEST(Times, Durations) {
+  EXPECT_EQ(duration_ms("--d", "90s"), 90'000);
+  EXPECT_EQ(duration_ms("--d", "15m"), 900'000);
+  EXPECT_EQ(duration_ms("--d", "2h"), 7'200'000);
+  EXPECT_EQ(duration_ms("--d", "7d"), 604'800'000);
+  EXPECT_EQ(duration_ms("--d", "P1W"), 604'800'000);
+  EXPECT_EQ(duration_ms("--d", "PT1H30M"), 5'400'000);
+  EXPECT_EQ(duration_ms("--d", "P1DT12H"), 129'600'000);
+  EXPECT_EQ(duration_ms("--d", "PT0.25S"), 250);
+  EXPECT_EQ(duration_ms("--d", "PT1.0005S"), 1000);
+  for (const char* wrong :
+       {"", "5", "h", "P", "PT", "P1DT", "1h30m", "-1h", "P1H", "9999999999s"}) {
+    EXPECT_THAT([&] { duration_ms("--d", wrong); },
+                ThrowsMessage<UsageError>(StartsWith("--d: \"" + std::string(wrong) + "\" is no")));
+  }
+}
+
+TEST(Times, PointsInTime) {
+  EXPECT_EQ(datetime_ms("--t", "1970-01-01"), 0);
+  EXPECT_EQ(datetime_ms("--t", "2024-02-29T12:30"), 1'709'209'800'000);
+  EXPECT_EQ(datetime_ms("--t", "2024-02-29T12:30:15.25"), 1'709'209'815'250);
+  EXPECT_EQ(datetime_ms("--t", "2024-02-29T12:30:15Z"), 1'709'209'815'000);
+  EXPECT_EQ(datetime_ms("--t", "2024-02-29T12:30:15+02:00"), 1'709'202'615'000);
+  EXPECT_EQ(datetime_ms("--t", "2024-02-29T12:30:15-0130"), 1'709'215'215'000);
+  for (const char* wrong : {"", "now", "2024-02-30", "2023-02-29", "2024-02-29T24:00",
+                            "2024-02-29T12:60", "2024-02-29T12", "2024-02-29T12:30+2"}) {
+    EXPECT_THAT([&] { datetime_ms("--t", wrong); },
+                ThrowsMessage<UsageError>(StartsWith("--t: \"" + std::string(wrong) + "\" is no")));
   }
 }
 

@@ -84,6 +84,7 @@ TEST_F(Usage, HelpTeaches) {
        std::vector<std::pair<std::string, std::string>>{{"produce", "btplDKkHzZcTJXFmq"},
                                                         {"consume", "btpoecfDKOZJuGXFmq"},
                                                         {"topics", "bJXFmq"},
+                                                        {"groups", "btJXFmq"},
                                                         {"metadata", "btJXFmq"}}) {
     const Ended help = run(plain({command, "--help"}));
     EXPECT_EQ(help.status, 0);
@@ -145,6 +146,24 @@ TEST_F(Usage, NonsenseGetsTheNextStep) {
               HasSubstr("one at a time"));
   EXPECT_THAT(refused({"topics", "-b", "h:1", "--add-partitions", "a"}),
               HasSubstr("say --partitions N"));
+  const auto groups = [](Words words) {
+    words.insert(words.begin(), {"groups", "-b", "h:1"});
+    return refused(std::move(words));
+  };
+  EXPECT_THAT(groups({}), HasSubstr("what to do? say list, describe, "));
+  EXPECT_THAT(groups({"show"}), HasSubstr("groups cannot \"show\": say list, describe, "));
+  EXPECT_THAT(groups({"list", "g"}), HasSubstr("`groups describe g` tells of one group"));
+  EXPECT_THAT(groups({"delete"}), HasSubstr("which groups? say `groups delete GROUP...`"));
+  EXPECT_THAT(groups({"reset-offsets", "-t", "t"}), HasSubstr("which group? say "));
+  EXPECT_THAT(groups({"reset-offsets", "g", "h", "-t", "t"}), HasSubstr("one group at a time"));
+  EXPECT_THAT(groups({"reset-offsets", "g"}), HasSubstr("of which topics? say -t TOPIC, or --all"));
+  EXPECT_THAT(groups({"reset-offsets", "g", "-t", "t"}), HasSubstr("where to? say --to-earliest"));
+  EXPECT_THAT(groups({"reset-offsets", "g", "-t", "t", "--to-latest", "--to-offset", "1"}),
+              HasSubstr("say one of them"));
+  EXPECT_THAT(groups({"reset-offsets", "g", "-t", "t", "--by-duration", "soon"}),
+              HasSubstr("--by-duration: \"soon\" is no duration; it looks like 90s"));
+  EXPECT_THAT(groups({"describe", "g", "--execute"}), HasSubstr("go with reset-offsets"));
+  EXPECT_THAT(groups({"describe", "g", "-t", "t"}), HasSubstr("-t goes with reset-offsets"));
   EXPECT_THAT(refused({"metadata", "-b", "h:1", "t"}), HasSubstr("a topic is named with -t"));
 }
 

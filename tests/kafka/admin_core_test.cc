@@ -51,10 +51,11 @@ class AdminCoreTest : public ::testing::Test {
       };
       connection.send(*new SimpleCall<CreateTopicsRequest>(std::move(make), std::move(done)));
     };
-    core().run(id, "create topics", true, timeout, std::move(send), [this](Failure why) {
-      ++ends;
-      failure = std::move(why);
-    });
+    core().run(id, "create topics", AdminCore::Target::controller(), timeout, std::move(send),
+               [this](Failure why) {
+                 ++ends;
+                 failure = std::move(why);
+               });
   }
   bool wait(Duration limit = seconds(120)) {
     const int before = ends;
