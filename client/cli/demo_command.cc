@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/demo_group.h"
 #include "client/cli/demo_reader.h"
 #include "client/cli/embedded.h"
 #include "client/cli/progress.h"
@@ -25,15 +26,18 @@
 namespace tern::cli {
 
 const char* const kDemoHelp =
-    R"(tern demo: produce records with gzip and idempotence, read them back, check every one
+    R"(tern demo: produce records with gzip and idempotence, read them back, check every one; then let
+four members of a consumer group share a topic, of which one comes late, one is cut off and one leaves
 
   --brokers HOST:PORT,...  a real cluster; without it an embedded broker is started
   --records N              how many (1,000,000)
   --partitions N           of the topic that is created for it, and deleted after (4)
-  --topic NAME             its name (tern-demo-...)
-  --keep                   do not delete the topic
+  --topic NAME             its name (tern-demo-...); the group's has -group behind it
+  --keep                   do not delete the topics
+  --no-group               without the group
 
-Exits with 1 if any record is lost, doubled, out of order or not what was sent.
+Exits with 1 if any record is lost, doubled, out of order or not what was sent, if the group leaves
+one unprocessed, or if what it has stored ever goes back.
 )";
 
 namespace {
@@ -48,6 +52,10 @@ struct Options {
   std::int32_t partitions = 0;
   std::string topic;
   bool keep = false;
+  bool group = true;
+  Duration session_timeout;  // of members of the group
+
+  static constexpr std::int32_t kGroupPartitions = 8;
 };
 
 [[noreturn]] void give_up(const std::string& what, const std::string& why) {
@@ -64,10 +72,10 @@ void report_rate(const char* what, std::int64_t records, std::int64_t bytes, Clo
   std::fflush(stdout);
 }
 
-asio::awaitable<void> create_topic(kafka::Admin& admin, const Options& options) {
+asio::awaitable<void> create_topic(kafka::Admin& admin, std::string name, std::int32_t partitions) {
   kafka::NewTopic topic;
-  topic.name = options.topic;
-  topic.partitions = options.partitions;
+  topic.name = name;
+  topic.partitions = partitions;
   std::vector<kafka::NewTopic> topics;
   topics.push_back(std::move(topic));
   Diagnostics diagnostics;
@@ -79,7 +87,7 @@ asio::awaitable<void> create_topic(kafka::Admin& admin, const Options& options) 
   for (const kafka::TopicResult& result : results) {
     if (result.error) give_up("cannot create topic " + result.topic, result.message);
   }
-  std::printf("created topic %s with %d partitions\n", options.topic.c_str(), options.partitions);
+  std::printf("created topic %s with %d partitions\n", name.c_str(), partitions);
 }
 
 asio::awaitable<void> produce(kafka::Client& client, const Options& options) {
@@ -162,12 +170,26 @@ asio::awaitable<void> delete_topic(kafka::Admin& admin, std::string topic) {
   if (error) std::fprintf(stderr, "tern: topic %s was left behind\n", topic.c_str());
 }
 
-asio::awaitable<void> demo(kafka::Client& client, Options options) {
+asio::awaitable<void> share(asio::io_context& context, kafka::Admin& admin,
+                            const kafka::ClientConfig& config, const Options& options) {
+  GroupDemoOptions group;
+  group.topic = options.topic + "-group";
+  group.partitions = Options::kGroupPartitions;
+  group.group = group.topic;
+  group.session_timeout = options.session_timeout;
+  co_await create_topic(admin, group.topic, group.partitions);
+  co_await demo_group(context, config, group);
+  if (!options.keep) co_await delete_topic(admin, group.topic);
+}
+
+asio::awaitable<void> demo(asio::io_context& context, kafka::Client& client,
+                           kafka::ClientConfig config, Options options) {
   kafka::Admin admin(client);
-  co_await create_topic(admin, options);
+  co_await create_topic(admin, options.topic, options.partitions);
   co_await produce(client, options);
   co_await consume(client, options);
   if (!options.keep) co_await delete_topic(admin, options.topic);
+  if (options.group) co_await share(context, admin, config, options);
 }
 
 std::vector<std::string> split(const std::string& list) {
@@ -190,12 +212,16 @@ int run_demo(Arguments arguments) {
   options.topic = arguments.text("--topic", "tern-demo-" + std::to_string(std::time(nullptr)) +
                                                 "-" + std::to_string(getpid()));
   options.keep = arguments.flag("--keep");
+  options.group = !arguments.flag("--no-group");
   arguments.expect_none();
 
   std::unique_ptr<EmbeddedCluster> embedded;
+  options.session_timeout = std::chrono::seconds(6);  // the least that brokers take
   if (options.brokers.empty()) {
-    embedded = std::make_unique<EmbeddedCluster>(1, "127.0.0.1", std::uint16_t{0},
-                                                 broker::ClusterConfig{});
+    options.session_timeout = std::chrono::seconds(1);
+    broker::ClusterConfig cluster;
+    cluster.groups.min_session_timeout = options.session_timeout;
+    embedded = std::make_unique<EmbeddedCluster>(1, "127.0.0.1", std::uint16_t{0}, cluster);
     options.brokers = embedded->bootstrap();
     std::printf("started an embedded broker on %s\n", options.brokers.c_str());
   }
@@ -204,7 +230,7 @@ int run_demo(Arguments arguments) {
   config.bootstrap = split(options.brokers);
   kafka::Client client(context, config);
   std::exception_ptr failure;
-  asio::co_spawn(context, demo(client, options), [&](std::exception_ptr thrown) {
+  asio::co_spawn(context, demo(context, client, config, options), [&](std::exception_ptr thrown) {
     failure = thrown;
     client.close();
   });

@@ -24,7 +24,8 @@ constexpr Command kCommands[] = {
     {"kafka", "produce, consume, groups, topics, metadata: with the flags of kcat", run_kafka,
      nullptr},
     {"amqp", "publish, consume, get, declare, bind, delete, purge", run_amqp, nullptr},
-    {"demo", "a million records there and back, every one of them checked", run_demo, &kDemoHelp},
+    {"demo", "a million records there and back, and a consumer group; all of it checked", run_demo,
+     &kDemoHelp},
     {"broker", "serve embedded Kafka and AMQP brokers", run_broker, &kBrokerHelp},
 };
 
