@@ -129,10 +129,11 @@ class Produce final : public Scenario {
 // As bench/tern_consume: every field of every record is read.
 class Consume final : public Scenario {
  public:
-  explicit Consume(std::size_t size)
+  // With a group, whose part is to keep book of what is finished.
+  explicit Consume(std::size_t size, std::string group = {})
       : net_({.size = size}),
         engine_(net_, NullNetwork::client_config(), 1),
-        core_(std::make_shared<ConsumerCore>(engine_, config())) {
+        core_(std::make_shared<ConsumerCore>(engine_, config(std::move(group)))) {
     net_.attach(engine_);
     core_->start();
     std::vector<ConsumerBoard::Gauge> gauges;
@@ -165,9 +166,11 @@ class Consume final : public Scenario {
   std::int64_t network_calls() const override { return net_.calls(); }
 
  private:
-  static ConsumerConfig config() {
+  static ConsumerConfig config(std::string group) {
     ConsumerConfig config;
     config.assignment = {{"bench", 0, Position::offset(0)}};
+    config.group = std::move(group);
+    config.auto_commit = false;
     config.fetch_max_bytes = 1'000'000;
     config.partition_max_bytes = 1'000'000;
     return config;
@@ -261,6 +264,8 @@ const std::vector<NamedScenario>& scenarios() {
              new Produce({.partitions = 10'000, .chunk_time = std::chrono::microseconds(100)}));
        }},
       {"consume-100", "consume 100 B, 1,000-record batches", [] { return Made(new Consume(100)); }},
+      {"consume-100-group", "the same, finished records noted for a group",
+       [] { return Made(new Consume(100, "bench")); }},
       {"encode-batch", "build a batch of 1,000 records of 100 B",
        [] { return Made(new EncodeBatch()); }},
       {"decode-batch", "read a batch of 1,000 records of 100 B",
