@@ -107,8 +107,8 @@ class Bench {
     if (!channel_ || channel_->state() != ChannelCore::State::open) return;
     for (const bool mandatory : {false, true}) {
       ++asked;
-      const Failure refused = channel_->publish({.routing_key = "q", .mandatory = mandatory}, {},
-                                                wire::Bytes("m"), {}, [this](const Failure& why) {
+      const Failure refused = channel_->publish({.routing_key = "q", .mandatory = mandatory},
+                                                {.body = "m"}, [this](const Failure& why) {
                                                   ++ended;
                                                   told.push_back("published: " + why.message());
                                                 });

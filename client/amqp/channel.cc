@@ -1,6 +1,7 @@
 #include "client/amqp/channel.h"
 
-#include <cstring>
+#include <asio/recycling_allocator.hpp>
+#include <cstddef>
 #include <string>
 
 namespace tern::amqp {
@@ -8,6 +9,10 @@ namespace tern::amqp {
 // ------------------------------------------------------------------------------------ deliveries
 
 void Delivery::ack() const {
+  if (state_->on_executor()) {
+    channel_->ack(delivered_.tag, delivered_.epoch, false);
+    return;
+  }
   state_->run([channel = channel_, tag = delivered_.tag, epoch = delivered_.epoch] {
     channel->ack(tag, epoch, false);
   });
@@ -25,16 +30,54 @@ void Delivery::reject(bool requeue) const {
   });
 }
 
+void Deliveries::ack() const {
+  if (!state_) return;
+  if (state_->on_executor()) return channel_->ack_these(all_);
+  std::vector<Delivered> tags;
+  tags.reserve(all_.size());
+  for (const Delivered& each : all_) {
+    tags.emplace_back();
+    tags.back().tag = each.tag;
+    tags.back().epoch = each.epoch;
+  }
+  state_->run([channel = channel_, tags = std::move(tags)] { channel->ack_these(tags); });
+}
+
+void Deliveries::ack(const Delivered& one) const {
+  state_->run(
+      [channel = channel_, tag = one.tag, epoch = one.epoch] { channel->ack(tag, epoch, false); });
+}
+
+void Deliveries::reject(const Delivered& one, bool requeue) const {
+  state_->run([channel = channel_, tag = one.tag, epoch = one.epoch, requeue] {
+    channel->nack(tag, epoch, requeue);
+  });
+}
+
+void Subscription::start_next_all(std::uint64_t op, Completion<Failure, Deliveries> done) {
+  state_->run([weak = std::weak_ptr(state_), channel = channel_, consumer = consumer_, op,
+               done = std::move(done)]() mutable {
+    consumer->next_all(
+        [weak, channel, from = std::weak_ptr(consumer), done = std::move(done)](
+            Failure why, std::vector<Delivered> all) mutable {
+          const auto state = weak.lock();
+          if (why || !state) return done(std::move(why), Deliveries());
+          done(Failure(), Deliveries(state, channel, std::move(from), std::move(all)));
+        },
+        op);
+  });
+}
+
 void Subscription::start_next(std::uint64_t op, Completion<Failure, Delivery> done) {
   state_->run([weak = std::weak_ptr(state_), channel = channel_, consumer = consumer_, op,
                done = std::move(done)]() mutable {
-    consumer->next(
-        [weak, channel, done = std::move(done)](Failure why, Delivered delivered) mutable {
-          const auto state = weak.lock();
-          if (why || !state) return done(std::move(why), Delivery());
-          done(Failure(), Delivery(state, channel, std::move(delivered)));
-        },
-        op);
+    auto told = [weak, channel, done = std::move(done)](Failure why, Delivered delivered) mutable {
+      const auto state = weak.lock();
+      if (why || !state) return done(std::move(why), Delivery());
+      done(Failure(), Delivery(state, channel, std::move(delivered)));
+    };
+    // One for each message: its memory is that of the last one.
+    consumer->next({std::move(told), asio::recycling_allocator<std::byte>()}, op);
   });
 }
 
@@ -67,44 +110,103 @@ void Channel::start_declare(const QueueDeclare& request, Completion<Failure, Que
   });
 }
 
+namespace {
+
+// A message as bytes of its own, for another thread. A body that somebody keeps stays where it is.
+class PackedMessage {
+ public:
+  PackedMessage(const Message& message, Failure& failure) : size_(message.body.size()) {
+    const char* field = "";
+    const ContentHeader header{message.body.size(), message.properties};
+    const auto head = encoded_size(header, &field);
+    if (!head) {
+      failure = Session::refuse(BasicPublish::method, field, head.error());
+      return;
+    }
+    head_ = *head;
+    const bool copied = !message.owner;
+    bytes_.resize(head_ + (copied ? size_ : 0));
+    wire::Writer writer(bytes_);
+    encode(header, writer);
+    if (copied) {
+      writer.bytes(message.body);
+    } else {
+      owner_ = message.owner;
+      body_ = message.body.data();
+    }
+  }
+  // Views into this.
+  Message message() const {
+    const std::span<const std::byte> all(bytes_);
+    ContentHeader header;
+    (void)decode_header(wire::Bytes(all.first(head_)), {}, header);
+    const char* const copy = reinterpret_cast<const char*>(bytes_.data()) + head_;
+    return {{owner_ ? body_ : copy, size_}, header.properties, owner_};
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::size_t head_ = 0;
+  std::size_t size_ = 0;
+  const char* body_ = nullptr;
+  std::shared_ptr<const void> owner_;
+};
+
+Target target_of(const BasicPublish& publish) {
+  return {publish.exchange, publish.routing_key, publish.mandatory};
+}
+
+}  // namespace
+
 void Channel::start_publish(const Target& target, const Message& message,
                             Completion<Failure> done) {
   if (state_->on_executor()) {
-    return state_->run([&engine = state_->engine(), core = core_.get(), &target, &message,
-                        &done]() mutable {
-      Failure refused =
-          core->publish(target, message.properties, wire::Bytes(message.body), {}, std::move(done));
-      // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
-      if (refused) engine.resolve(std::move(done), std::move(refused));
-    });
+    Failure refused = core_->publish(target, message, std::move(done));
+    // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
+    if (refused) state_->engine().resolve(std::move(done), std::move(refused));
+    return;
   }
   // Copied once here, and once into what is written.
   Failure failure;
   auto method = internal::packed(
       BasicPublish{target.exchange, target.routing_key, target.mandatory, false}, failure);
-  const ContentHeader header{message.body.size(), message.properties};
-  const char* field = "";
-  const auto size = encoded_size(header, &field);
-  if (!size) failure = Session::refuse(BasicPublish::method, field, size.error());
-  std::vector<std::byte> content(size ? *size + message.body.size() : 0);
-  if (size) {
-    wire::Writer writer(content);
-    encode(header, writer);
-    writer.bytes(message.body);
-  }
+  PackedMessage packed(message, failure);
   state_->run([&engine = state_->engine(), core = core_, method = std::move(method),
-               content = std::move(content), head = size ? *size : 0, failure,
-               done = std::move(done)]() mutable {
+               packed = std::move(packed), failure, done = std::move(done)]() mutable {
     if (!failure) {
       const auto publish = internal::unpacked<BasicPublish>(method);
-      const std::span<const std::byte> all(content);
-      ContentHeader copy;
-      (void)decode_header(wire::Bytes(all.first(head)), {}, copy);
-      failure = core->publish({publish.exchange, publish.routing_key, publish.mandatory},
-                              copy.properties, wire::Bytes(all.subspan(head)), {}, std::move(done));
+      failure = core->publish(target_of(publish), packed.message(), std::move(done));
     }
     // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
     if (failure) engine.resolve(std::move(done), std::move(failure));
+  });
+}
+
+void Channel::start_publish_all(const Target& target, std::span<const Message> messages,
+                                PublishedAll done) {
+  if (state_->on_executor()) {
+    Failure refused = core_->publish_all(target, messages, std::move(done));
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    if (refused) state_->engine().complete(std::move(done), std::move(refused), {});
+    return;
+  }
+  Failure failure;
+  auto method = internal::packed(
+      BasicPublish{target.exchange, target.routing_key, target.mandatory, false}, failure);
+  std::vector<PackedMessage> all;
+  all.reserve(messages.size());
+  for (const Message& message : messages) all.emplace_back(message, failure);
+  state_->run([&engine = state_->engine(), core = core_, method = std::move(method),
+               all = std::move(all), failure, done = std::move(done)]() mutable {
+    if (!failure) {
+      std::vector<Message> copies;
+      copies.reserve(all.size());
+      for (const PackedMessage& each : all) copies.push_back(each.message());
+      const auto publish = internal::unpacked<BasicPublish>(method);
+      failure = core->publish_all(target_of(publish), copies, std::move(done));
+    }
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    if (failure) engine.complete(std::move(done), std::move(failure), {});
   });
 }
 

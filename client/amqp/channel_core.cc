@@ -13,6 +13,7 @@ namespace tern::amqp {
 namespace {
 
 constexpr std::size_t kChannelAt = 1;  // in a frame
+constexpr std::size_t kMethodIdBytes = 4;
 
 std::uint64_t fingerprint(std::uint64_t hash, std::string_view bytes) {
   for (const char c : bytes) {
@@ -33,6 +34,19 @@ Failure lost(const Failure& why, bool maybe) {
   return Failure(make_error_code(maybe ? ClientErrc::maybe_written : ClientErrc::not_written),
                  why.message());
 }
+
+// How the engine learns what became of messages.
+struct Telling {
+  Engine& engine;
+
+  void operator()(Completion<Failure>&& done, Failure&& outcome) const {
+    engine.resolve(std::move(done), std::move(outcome));
+  }
+  void operator()(PublishedAll&& done, Failure&& outcome,
+                  std::vector<NotPublished>&& not_published) const {
+    engine.complete(std::move(done), std::move(outcome), std::move(not_published));
+  }
+};
 
 Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
 
@@ -195,11 +209,8 @@ void ChannelCore::end(const Failure& why, Now) {
 // Nothing of this time on a connection can be confirmed or acknowledged any more.
 void ChannelCore::fail_messages(const Failure& why) {
   const std::uint64_t given = engine_.session().output().gathered();
-  confirms_.fail_all([&](Unconfirmed& message) {
-    if (message.done) {
-      engine_.resolve(std::move(message.done), lost(why, message.begin < given));
-    }
-  });
+  confirms_.fail_all([&](const Unconfirmed& message) { return lost(why, message.begin < given); },
+                     Telling{engine_});
   for (; !unwritten_.empty(); unwritten_.pop_front()) {
     Unwritten& message = unwritten_.front();
     engine_.resolve(std::move(message.done), lost(why, message.begin < given));
@@ -250,7 +261,8 @@ void ChannelCore::discard() {
   const auto space_done = std::exchange(space_done_, {});
   const auto consumers = std::exchange(consumers_, {});
   last_consumer_ = nullptr;
-  confirms_.fail_all([](Unconfirmed& message) { const auto done = std::move(message.done); });
+  confirms_.fail_all([](const Unconfirmed&) { return Failure(); },
+                     [](auto done, const auto&...) { done.reset(); });
   unwritten_.clear();
 }
 
@@ -340,7 +352,9 @@ void ChannelCore::on_content(Content content, Now) {
 
 void ChannelCore::on_delivery(Content content) {
   BasicDeliver deliver;
-  if (const auto error = decode_method(content.method, {}, deliver)) {
+  wire::Reader reader(wire::Bytes(content.method.view().substr(kMethodIdBytes)));
+  if (!decode(reader, {}, deliver)) {
+    const auto error = decode_method(content.method, {}, deliver);
     return engine_.session().violate(error->reply, error->message(), engine_.now());
   }
   const std::string_view tag = deliver.consumer_tag.view();
@@ -394,12 +408,8 @@ void ChannelCore::on_return(const Content& content) {
 }
 
 void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
-  const bool known = has_selected_ && confirms_.settle(tag, multiple, [&](Unconfirmed& message) {
-    if (!message.done) return;
-    Failure outcome = std::move(message.returned);
-    if (!outcome && !ack) outcome = ClientErrc::refused;
-    engine_.resolve(std::move(message.done), std::move(outcome));
-  });
+  const Failure outcome = ack ? Failure() : Failure(ClientErrc::refused);
+  const bool known = has_selected_ && confirms_.settle(tag, multiple, outcome, Telling{engine_});
   if (known) {
     if (!space_done_.empty()) wake();
     return;
@@ -457,14 +467,14 @@ Failure ChannelCore::over() const {
   return !is_over ? Failure() : ending_ ? ending_ : closed();
 }
 
-Failure ChannelCore::refusal(std::size_t body_bytes) const {
+Failure ChannelCore::refusal(std::size_t messages, std::size_t body_bytes) const {
   if (Failure failure = over()) return failure;
   if (state_ != State::open) {
     return Failure(make_error_code(ClientErrc::no_broker), "the channel is not open yet");
   }
   const bool window_full =
-      confirms_.size() >= config_.max_unconfirmed ||
-      (confirms_.size() != 0 && confirms_.bytes() + body_bytes > config_.max_unconfirmed_bytes);
+      confirms_.size() != 0 && (confirms_.size() + messages > config_.max_unconfirmed ||
+                                confirms_.bytes() + body_bytes > config_.max_unconfirmed_bytes);
   const std::size_t unsent = engine_.session().output().bytes();
   if (window_full || (unsent != 0 && unsent + body_bytes > engine_.config().max_unsent_bytes)) {
     return Failure(make_error_code(ClientErrc::queue_full));
@@ -472,58 +482,120 @@ Failure ChannelCore::refusal(std::size_t body_bytes) const {
   return {};
 }
 
-Failure ChannelCore::publish(const Target& target, const BasicProperties& properties,
-                             wire::Bytes body, FrameRef owner, Completion<Failure>&& done) {
-  if (Failure failure = refusal(body.size())) return failure;
-  const BasicPublish method{target.exchange, target.routing_key, target.mandatory, false};
-  const ContentHeader header{body.size(), properties};
-  const char* field = "";
-  const auto method_bytes = encoded_size(method, &field);
-  if (!method_bytes) return Session::refuse(BasicPublish::method, field, method_bytes.error());
-  const auto header_bytes = encoded_size(header, &field);
-  if (!header_bytes) return Session::refuse(BasicPublish::method, field, header_bytes.error());
-  Output& output = engine_.session().output();
-  const std::uint64_t begin = output.end();
-  std::uint64_t print = 0;
-  {
-    const bool copied = !owner || body.size() < wire::kMinSpliceBytes;
-    const std::uint32_t frame_max = engine_.session().tuning().frame_max;
-    const std::size_t head = *method_bytes + *header_bytes + 2 * kFrameOverheadBytes;
-    const std::size_t size = head + (copied ? body_size(body.size(), frame_max).total : 0);
-    const std::span<std::byte> room = output.room(size);
-    wire::Writer writer(room);
-    encode_frame(FrameType::method, id_, method, *method_bytes, writer);
-    encode_frame(FrameType::header, id_, header, *header_bytes, writer);
-    if (target.mandatory) {
-      const auto payload = room.subspan(
-          head - kFrameOverheadBytes - *header_bytes + kFrameHeaderBytes, *header_bytes);
-      print = fingerprint(target.exchange.view(), target.routing_key.view(),
-                          wire::Bytes(payload).view());
-    }
-    if (copied) encode_body(body, id_, frame_max, writer);
-    output.commit(size);
-    if (!copied) refer_body(body, std::move(owner), frame_max);
+// Encodes basic.publish into method_, unless it is the same as before.
+Failure ChannelCore::encode_target(const Target& target) {
+  if (!method_.empty() && target.exchange == Text(exchange_) &&
+      target.routing_key == Text(routing_key_) && target.mandatory == mandatory_) {
+    return {};
   }
+  const BasicPublish publish{target.exchange, target.routing_key, target.mandatory, false};
+  if (Failure failure = frame_of(publish, method_)) {
+    method_.clear();
+    return failure;
+  }
+  exchange_ = target.exchange.str();
+  routing_key_ = target.routing_key.str();
+  mandatory_ = target.mandatory;
+  return {};
+}
+
+Failure ChannelCore::publish(const Target& target, const Message& message,
+                             Completion<Failure>&& done) {
+  if (Failure failure = refusal(1, message.body.size())) return failure;
+  if (Failure failure = encode_target(target)) return failure;
+  const char* field = "";
+  const auto header_bytes = encoded_header_size(message.properties, &field);
+  if (!header_bytes) return Session::refuse(BasicPublish::method, field, header_bytes.error());
+  const std::uint64_t begin = engine_.session().output().end();
+  const std::uint64_t print = put_message(target, message, *header_bytes);
   engine_.session().want_write();
   if (config_.confirms) {
-    confirms_.add({std::move(done), begin, print, body.size(), {}, false});
+    confirms_.add({begin, print, message.body.size()}, std::move(done));
   } else if (done) {
-    unwritten_.push_back({std::move(done), begin, output.end()});
+    unwritten_.push_back({std::move(done), begin, engine_.session().output().end()});
     engine_.mark_when_written(*this);
   }
   return {};
 }
 
+Failure ChannelCore::publish_all(const Target& target, std::span<const Message> messages,
+                                 PublishedAll&& done) {
+  std::size_t body_bytes = 0;
+  for (const Message& message : messages) body_bytes += message.body.size();
+  if (Failure failure = refusal(messages.size(), body_bytes)) return failure;
+  if (Failure failure = encode_target(target)) return failure;
+  // All of it is seen to be good before the first one is published.
+  header_sizes_.clear();
+  for (const Message& message : messages) {
+    const char* field = "";
+    const auto size = encoded_header_size(message.properties, &field);
+    if (!size) return Session::refuse(BasicPublish::method, field, size.error());
+    header_sizes_.push_back(*size);
+  }
+  Output& output = engine_.session().output();
+  const std::uint64_t begin = output.end();
+  if (config_.confirms && !messages.empty()) {
+    confirms_.begin_batch(static_cast<std::uint32_t>(messages.size()), std::move(done));
+  }
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const std::uint64_t at = output.end();
+    const std::uint64_t print = put_message(target, messages[i], header_sizes_[i]);
+    if (config_.confirms) confirms_.add({at, print, messages[i].body.size()});
+  }
+  if (messages.empty()) {
+    // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)
+    engine_.complete(std::move(done), Failure(), {});
+    return {};
+  }
+  engine_.session().want_write();
+  if (config_.confirms) return {};
+  auto told = [count = messages.size(), done = std::move(done)](Failure why) mutable {
+    std::vector<NotPublished> all;
+    for (std::size_t i = 0; why && i < count; ++i) all.push_back({i, why});
+    done(std::move(why), std::move(all));
+  };
+  unwritten_.push_back({std::move(told), begin, output.end()});
+  engine_.mark_when_written(*this);
+  return {};
+}
+
+// Adds the frames of a message to the output; basic.publish is in method_. Returns its fingerprint.
+std::uint64_t ChannelCore::put_message(const Target& target, const Message& message,
+                                       std::size_t header_bytes) {
+  const bool copied = !message.owner || message.body.size() < wire::kMinSpliceBytes;
+  const std::uint32_t frame_max = engine_.session().tuning().frame_max;
+  const std::size_t head = method_.size() + header_bytes + kFrameOverheadBytes;
+  const std::size_t size = head + (copied ? body_size(message.body.size(), frame_max).total : 0);
+  Output& output = engine_.session().output();
+  const std::span<std::byte> room = output.room(size);
+  wire::store_be(method_.data() + kChannelAt, id_);
+  std::memcpy(room.data(), method_.data(), method_.size());
+  wire::Writer writer(room.subspan(method_.size()));
+  begin_frame(FrameType::header, id_, header_bytes, writer);
+  encode_header(message.body.size(), message.properties, writer);
+  end_frame(writer);
+  std::uint64_t print = 0;
+  if (target.mandatory) {
+    const auto payload = room.subspan(method_.size() + kFrameHeaderBytes, header_bytes);
+    print =
+        fingerprint(target.exchange.view(), target.routing_key.view(), wire::Bytes(payload).view());
+  }
+  if (copied) encode_body(wire::Bytes(message.body), id_, frame_max, writer);
+  output.commit(size);
+  if (!copied) refer_body(message, frame_max);
+  return print;
+}
+
 // A body that stays where it is, in frames.
-void ChannelCore::refer_body(wire::Bytes body, FrameRef owner, std::uint32_t frame_max) {
+void ChannelCore::refer_body(const Message& message, std::uint32_t frame_max) {
   Output& output = engine_.session().output();
   const std::size_t piece = frame_max - kFrameOverheadBytes;
-  for (std::string_view left = body.view(); !left.empty();) {
+  for (std::string_view left = message.body; !left.empty();) {
     const std::string_view now = left.substr(0, piece);
     wire::Writer head(output.room(kFrameHeaderBytes));
     begin_frame(FrameType::body, id_, now.size(), head);
     output.commit(kFrameHeaderBytes);
-    output.refer(wire::Bytes(now), owner);
+    output.refer(wire::Bytes(now), message.owner);
     wire::Writer end(output.room(1));
     end_frame(end);
     output.commit(1);
@@ -539,7 +611,7 @@ void ChannelCore::wait_space(Completion<Failure> done) {
 // Not open yet is no lack of space, but nothing can be published either: that waits, too.
 void ChannelCore::complete_space() {
   if (space_done_.empty()) return;
-  const Failure why = refusal(1);
+  const Failure why = refusal(1, 1);
   if (why.code == ClientErrc::queue_full) return engine_.mark_when_written(*this);
   if (why.code == ClientErrc::no_broker) return;
   for (auto& done : std::exchange(space_done_, {})) engine_.resolve(std::move(done), why);
@@ -631,6 +703,14 @@ void ChannelCore::end_consumer(const std::shared_ptr<ConsumerCore>& consumer, co
 }
 
 // ------------------------------------------------------------------------------------------ acks
+
+void ChannelCore::ack_these(std::span<const Delivered> deliveries) {
+  if (state_ != State::open) return;
+  for (const Delivered& each : deliveries) {
+    if (each.epoch == epoch_) acks_.ack(each.tag);
+  }
+  if (acks_.has_fresh()) wake();
+}
 
 bool ChannelCore::ack(std::uint64_t tag, std::uint32_t epoch, bool multiple) {
   if (epoch != epoch_ || state_ != State::open) return false;

@@ -24,6 +24,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,17 @@ struct Target {
   Text exchange = "";  // the default exchange: to the queue that is named like the key
   Text routing_key = "";
   bool mandatory = false;  // comes back if it ends up in no queue
+};
+
+// What is published. Views; they are copied before the call that is given one returns (with a lazy
+// token like use_awaitable: when it is awaited).
+struct Message {
+  std::string_view body = {};
+  BasicProperties properties = {};  // {.content_type = "text/plain", .delivery_mode = kPersistent}
+  // If set, what keeps `body` where it is and as it is: a large one is then not copied, but written
+  // from there, and this is held until it has been. {.body = *text, .owner = text} with a
+  // std::shared_ptr<const std::string> text.
+  std::shared_ptr<const void> owner = {};
 };
 
 // A message that has come. Views, valid as long as `content` lives.
@@ -102,16 +114,23 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   // channel's error. busy: somebody waits already.
   // `op` is a number to cancel the waiting by, or 0.
   void next(Completion<Failure, Delivered> done, std::uint64_t op = 0);
+  // The same for all that is there, at least one.
+  void next_all(Completion<Failure, std::vector<Delivered>> done, std::uint64_t op = 0);
+  // Memory of what was given out, to be used again.
+  void reuse(std::vector<Delivered> memory);
   // Ends that waiting with `why`. False: nobody waits.
   bool stop_waiting(const Failure& why);
 
  private:
   friend class ChannelCore;
   friend class Engine;
-  bool is_due() const { return waiter_ && (!queue_.empty() || ended_); }
+  bool is_awaited() const { return waiter_ || all_waiter_; }
+  bool is_due() const { return is_awaited() && (next_ != queue_.size() || ended_); }
   void run_due();
+  void run_all_waiter();
+  void drop_taken();
 
-  void push(Delivered delivered);
+  void push(Delivered&& delivered);
   void count(const Delivered& delivered, int times);
 
   Engine* engine_;  // null when that is gone
@@ -119,8 +138,11 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::string queue_name_;
   std::string request_;  // its basic.consume, encoded
   const bool no_ack_;
-  Ring<Delivered> queue_;
+  std::vector<Delivered> queue_;
+  std::size_t next_ = 0;  // those before it have been taken
+  std::vector<Delivered> spare_;
   Completion<Failure, Delivered> waiter_;
+  Completion<Failure, std::vector<Delivered>> all_waiter_;  // never both
   std::uint64_t waiter_op_ = 0;
   bool is_on_ = false;  // the broker has agreed to it once
   bool ended_ = false;
@@ -166,11 +188,12 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
           failure);
   }
 
-  // Publishes. The message is copied, but for a `body` that is held by `owner`. If this returns an
-  // error, nothing was published and `done` is as it was: queue_full (a limit is reached), the
-  // channel's error, no_broker (not open yet), invalid_argument.
-  Failure publish(const Target& target, const BasicProperties& properties, wire::Bytes body,
-                  FrameRef owner, Completion<Failure>&& done);
+  // Publishes. If this returns an error, nothing was published and `done` is as it was: queue_full
+  // (a limit is reached), the channel's error, no_broker (not open yet), invalid_argument.
+  Failure publish(const Target& target, const Message& message, Completion<Failure>&& done);
+  // The same for several messages, with one handler. All of them or none: more than the limits
+  // allow are taken only when nothing is waiting for its confirm.
+  Failure publish_all(const Target& target, std::span<const Message> messages, PublishedAll&& done);
   // Calls `done` when a message of some bytes could be published, or never will be (the error why).
   void wait_space(Completion<Failure> done);
   // Calls `done` when the channel is open, or has ended (with its error). Inside a step.
@@ -184,6 +207,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void consume(BasicConsume request, ConsumeDone done);
   void cancel(const std::shared_ptr<ConsumerCore>& consumer, Completion<const Failure&> done);
 
+  // Acknowledges those of these that have not been dealt with, as ack() does.
+  void ack_these(std::span<const Delivered> deliveries);
   // Acknowledges a delivery of this channel. Told to the broker in the next step. False: it was not
   // open any more, of another epoch, or dealt with already; nothing is sent then.
   bool ack(std::uint64_t tag, std::uint32_t epoch, bool multiple);
@@ -206,6 +231,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void discard();
 
  private:
+  friend class Engine;
   friend struct ChannelMethods;
 
   struct Rpc {
@@ -263,8 +289,10 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void on_server_close(const ChannelClose& close, Now now);
   void on_close_ok(Now now);
   Failure over() const;
-  Failure refusal(std::size_t body_bytes) const;
-  void refer_body(wire::Bytes body, FrameRef owner, std::uint32_t frame_max);
+  Failure refusal(std::size_t messages, std::size_t body_bytes) const;
+  Failure encode_target(const Target& target);
+  std::uint64_t put_message(const Target& target, const Message& message, std::size_t header_bytes);
+  void refer_body(const Message& message, std::uint32_t frame_max);
   void end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why);
   void complete_written();
   void complete_space();
@@ -294,10 +322,16 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   ConsumerCore* last_consumer_ = nullptr;  // of the last delivery: the next is likely its, too
   std::uint64_t next_tag_ = 1;
   std::string last_queue_;  // that was declared here: what an empty name means
+  // The target of the last message, and basic.publish in its frame for it.
+  std::string exchange_, routing_key_;
+  bool mandatory_ = false;
+  std::vector<std::byte> method_;
+  std::vector<std::size_t> header_sizes_;  // of messages that are published together
   // What recovery has to say again.
   std::optional<BasicQos> qos_;         // for consumers to come
   std::optional<BasicQos> global_qos_;  // for the channel
   bool has_transactions_ = false;
+  bool marked_ = false;  // step() is due
   Timer timer_;
 };
 

@@ -1,19 +1,23 @@
 // Confirms: the messages of one channel that were published and of which the broker has not said
 // yet what became of them. Each is resolved exactly once: by an ack or a nack, for itself or as one
-// of many, or by fail_all() when the channel ends.
+// of many, or by fail_all() when the channel ends. Of those that were published together there is
+// one handler, told when the last of them is resolved.
 //
 // A message that could not be routed comes back before it is acked, and does not say which one it
 // is. It is taken for the oldest unresolved mandatory one with the same fingerprint (exchange,
 // routing key, properties, body size), which the broker returns first.
 //
-// Tags count from 1, as the broker's do. Belongs to the engine's executor.
+// Tags count from 1, as the broker's do. No memory is taken in the steady state, but for a batch
+// and for what comes back. Belongs to the engine's executor.
 #ifndef TERN_CLIENT_AMQP_CONFIRMS_H_
 #define TERN_CLIENT_AMQP_CONFIRMS_H_
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "client/amqp/ring.h"
 #include "client/core/completion.h"
@@ -21,12 +25,17 @@
 
 namespace tern::amqp {
 
+// One of several messages that were published together, of which there was no good end.
+struct NotPublished {
+  std::size_t index = 0;  // among them
+  Failure why;
+};
+using PublishedAll = Completion<Failure, std::vector<NotPublished>>;
+
 struct Unconfirmed {
-  Completion<Failure> done;
   std::uint64_t begin = 0;        // where its frames begin in the session's output
   std::uint64_t fingerprint = 0;  // of a mandatory one, else 0
   std::size_t bytes = 0;
-  Failure returned;      // why it came back, if it did
   bool settled = false;  // resolved, and waiting for older ones to leave the ring
 };
 
@@ -35,61 +44,192 @@ class Confirms {
   std::size_t size() const { return unsettled_; }
   std::size_t bytes() const { return bytes_; }
 
-  // Returns its tag.
-  std::uint64_t add(Unconfirmed message) {
+  void add(const Unconfirmed& message, Completion<Failure>&& done) {
+    Handler& handler = handlers_.add_back();
+    handler.first = next_tag();
+    handler.count = handler.left = 1;
+    handler.done = std::move(done);
+    add(message);
+  }
+  // The next `count` messages are told of together; add() each of them then.
+  void begin_batch(std::uint32_t count, PublishedAll&& done) {
+    Handler& handler = handlers_.add_back();
+    handler.first = next_tag();
+    handler.count = handler.left = count;
+    handler.batch = std::make_unique<Batch>();
+    handler.batch->done = std::move(done);
+  }
+  void add(const Unconfirmed& message) {
     bytes_ += message.bytes;
     ++unsettled_;
-    ring_.push_back(std::move(message));
-    return base_ + ring_.size() - 1;
+    // One by one: copied as a whole, it would be read in other pieces than it was written in.
+    Unconfirmed& added = messages_.add_back();
+    added.begin = message.begin;
+    added.fingerprint = message.fingerprint;
+    added.bytes = message.bytes;
+    added.settled = false;
   }
 
-  // Calls `resolve(Unconfirmed&)` for the message `tag`, or for all up to it; tag 0 with `multiple`
-  // means all there are. Those resolved before are passed over. False: there is no such message.
-  template <class Resolve>
-  bool settle(std::uint64_t tag, bool multiple, Resolve&& resolve) {
-    const std::uint64_t next = base_ + ring_.size();
+  // The broker has spoken of the message `tag`, or of all up to it; tag 0 with `multiple` means all
+  // there are. Those resolved before are passed over. Calls `tell(done, outcome)` and, for messages
+  // that were published together, `tell(done, outcome, not_published)`. False: there is no such
+  // message.
+  template <class Tell>
+  bool settle(std::uint64_t tag, bool multiple, const Failure& outcome, Tell&& tell) {
+    const std::uint64_t next = next_tag();
     if (tag >= next || (tag == 0 && !multiple)) return false;
     const std::uint64_t last = tag == 0 ? next - 1 : tag;
-    // One resolved before the others: its turn to leave comes with the oldest.
-    for (std::uint64_t t = multiple ? base_ : last; t <= last; ++t) {
-      if (t >= base_) settle_one(ring_[static_cast<std::size_t>(t - base_)], resolve);
+    if (multiple) {
+      if (!outcome && returned_.empty()) settle_batches_up_to(last, tell);
+      settle_up_to(last, [&](const Unconfirmed&) { return outcome; }, tell);
+    } else if (tag >= base_) {
+      settle_one(tag, handler_of(tag), [&](const Unconfirmed&) { return outcome; }, tell);
     }
-    while (!ring_.empty() && ring_.front().settled) {
-      ring_.pop_front();
-      ++base_;
-    }
+    leave();
     return true;
   }
 
   // A message came back. False: none with this fingerprint is waiting.
   bool give_back(std::uint64_t fingerprint, const Failure& why) {
-    for (std::size_t i = 0; i < ring_.size(); ++i) {
-      Unconfirmed& message = ring_[i];
-      if (message.settled || message.returned || message.fingerprint != fingerprint) continue;
-      message.returned = why;
+    for (std::size_t i = 0; i < messages_.size(); ++i) {
+      const Unconfirmed& message = messages_[i];
+      if (message.settled || message.fingerprint != fingerprint || find_returned(base_ + i)) {
+        continue;
+      }
+      returned_.push_back({base_ + i, why});
       return true;
     }
     return false;
   }
 
-  // Resolves all, oldest first, and begins to count from 1 again.
-  template <class Resolve>
-  void fail_all(Resolve&& resolve) {
-    for (; !ring_.empty(); ring_.pop_front()) settle_one(ring_.front(), resolve);
+  // Resolves all, oldest first, each with `outcome(message)`, and begins to count from 1 again.
+  template <class Outcome, class Tell>
+  void fail_all(Outcome&& outcome, Tell&& tell) {
+    if (!messages_.empty()) settle_up_to(next_tag() - 1, outcome, tell);
+    leave();
     base_ = 1;
   }
 
  private:
-  template <class Resolve>
-  void settle_one(Unconfirmed& message, Resolve& resolve) {
+  struct Batch {
+    PublishedAll done;
+    std::vector<NotPublished> failed;
+  };
+  struct Handler {
+    std::uint64_t first = 0;  // the tag it is for, or the first one
+    std::uint32_t count = 0;
+    std::uint32_t left = 0;  // of these are not resolved
+    Completion<Failure> done;
+    std::unique_ptr<Batch> batch;
+  };
+  struct Returned {
+    std::uint64_t tag;
+    Failure why;
+  };
+
+  std::uint64_t next_tag() const { return base_ + messages_.size(); }
+
+  // Which handler is for the message `tag`, which is in the ring.
+  std::size_t handler_of(std::uint64_t tag) const {
+    std::size_t low = 0;
+    // Confirms come for the oldest more often than not.
+    if (tag < handlers_[0].first + handlers_[0].count) return 0;
+    for (std::size_t high = handlers_.size(); high - low > 1;) {
+      const std::size_t middle = low + (high - low) / 2;
+      (handlers_[middle].first <= tag ? low : high) = middle;
+    }
+    return low;
+  }
+
+  // The oldest batches, as far as they are confirmed: what is most common, and quick.
+  template <class Tell>
+  void settle_batches_up_to(std::uint64_t last, Tell& tell) {
+    while (!handlers_.empty() && handlers_.front().batch && base_ <= last) {
+      Handler& handler = handlers_.front();
+      std::uint32_t settled = 0;
+      std::size_t bytes = 0;
+      for (const std::uint64_t end = std::min(last + 1, handler.first + handler.count); base_ < end;
+           ++base_, messages_.forget_front()) {
+        const Unconfirmed& message = messages_.front();
+        settled += message.settled ? 0 : 1;
+        bytes += message.settled ? 0 : message.bytes;
+      }
+      unsettled_ -= settled;
+      bytes_ -= bytes;
+      handler.left -= settled;
+      if (handler.left != 0) return;
+      if (settled != 0) tell_batch(handler, tell);
+      handlers_.forget_front();
+    }
+  }
+
+  template <class Tell>
+  void tell_batch(Handler& handler, Tell& tell) {
+    Batch& batch = *handler.batch;
+    Failure first = batch.failed.empty() ? Failure() : batch.failed.front().why;
+    tell(std::move(batch.done), std::move(first), std::move(batch.failed));
+    handler.batch.reset();
+  }
+
+  template <class Outcome, class Tell>
+  void settle_up_to(std::uint64_t last, const Outcome& outcome, Tell& tell) {
+    std::size_t handler = 0;
+    for (std::uint64_t tag = base_; tag <= last; ++tag) {
+      while (tag >= handlers_[handler].first + handlers_[handler].count) ++handler;
+      settle_one(tag, handler, outcome, tell);
+    }
+  }
+
+  template <class Outcome, class Tell>
+  void settle_one(std::uint64_t tag, std::size_t at, const Outcome& outcome, Tell& tell) {
+    Unconfirmed& message = messages_[static_cast<std::size_t>(tag - base_)];
     if (std::exchange(message.settled, true)) return;
     bytes_ -= message.bytes;
     --unsettled_;
-    resolve(message);
+    Failure why = outcome(message);
+    if (!returned_.empty() && message.fingerprint != 0) take_returned(tag, why);
+    Handler& handler = handlers_[at];
+    --handler.left;
+    if (!handler.batch) {
+      if (handler.done) tell(std::move(handler.done), std::move(why));
+      return;
+    }
+    if (why) {
+      handler.batch->failed.push_back(
+          {static_cast<std::size_t>(tag - handler.first), std::move(why)});
+    }
+    if (handler.left == 0) tell_batch(handler, tell);
   }
 
-  Ring<Unconfirmed> ring_;
-  std::uint64_t base_ = 1;  // the tag of the oldest in the ring
+  // The oldest leave, once they are resolved.
+  void leave() {
+    while (!messages_.empty() && messages_.front().settled) {
+      messages_.forget_front();
+      ++base_;
+    }
+    while (!handlers_.empty() && handlers_.front().left == 0) handlers_.forget_front();
+  }
+
+  const Returned* find_returned(std::uint64_t tag) const {
+    for (const Returned& each : returned_) {
+      if (each.tag == tag) return &each;
+    }
+    return nullptr;
+  }
+  // It came back, whatever is said of it now.
+  void take_returned(std::uint64_t tag, Failure& why) {
+    for (std::size_t i = 0; i < returned_.size(); ++i) {
+      if (returned_[i].tag != tag) continue;
+      why = std::move(returned_[i].why);
+      returned_.erase(returned_.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    }
+  }
+
+  Ring<Unconfirmed> messages_;
+  Ring<Handler> handlers_;
+  std::vector<Returned> returned_;  // few: they are acked right after
+  std::uint64_t base_ = 1;          // the tag of the oldest in the ring
   std::size_t unsettled_ = 0;
   std::size_t bytes_ = 0;
 };

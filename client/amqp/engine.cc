@@ -37,7 +37,9 @@ void Engine::step(Now now) {
   // One that is marked meanwhile gets the next step.
   std::swap(dirty_, working_);
   for (std::size_t i = 0; i < working_.size(); ++i) {
-    if (working_[i]) working_[i]->step(now);
+    if (!working_[i]) continue;
+    working_[i]->marked_ = false;
+    working_[i]->step(now);
   }
   working_.clear();
 }
@@ -92,6 +94,7 @@ void Engine::discard_completions() {
   }
   for (ConsumerCore* const consumer : all_consumers_) {
     const auto waiter = std::exchange(consumer->waiter_, {});
+    const auto all_waiter = std::exchange(consumer->all_waiter_, {});
   }
 }
 
@@ -102,7 +105,8 @@ void Engine::list(ConsumerCore& consumer) {
 }
 
 void Engine::mark(ChannelCore& channel) {
-  if (std::find(dirty_.begin(), dirty_.end(), &channel) == dirty_.end()) dirty_.push_back(&channel);
+  if (std::exchange(channel.marked_, true)) return;  // a step is due
+  dirty_.push_back(&channel);
   wake();
 }
 
@@ -334,7 +338,7 @@ void Engine::end(Now now) {
 
 void Engine::cancel(std::uint64_t op) {
   for (ConsumerCore* const consumer : std::vector(all_consumers_)) {
-    if (consumer->waiter_ && consumer->waiter_op_ == op) {
+    if (consumer->is_awaited() && consumer->waiter_op_ == op) {
       consumer->stop_waiting(std::make_error_code(std::errc::operation_canceled));
     }
   }
@@ -382,6 +386,7 @@ void Engine::give_number(const std::shared_ptr<ChannelCore>& channel, Now now) {
 }
 
 void Engine::forget(ChannelCore& channel) {
+  channel.marked_ = false;
   std::erase(dirty_, &channel);
   std::replace(working_.begin(), working_.end(), &channel, static_cast<ChannelCore*>(nullptr));
   std::erase(unwritten_, &channel);

@@ -119,8 +119,9 @@ class Engine final : public Machine, private Session::Owner {
   }
   // The same for what became of a message, without taking memory.
   void resolve(Completion<Failure> handler, Failure outcome) {
+    const bool is_first = outcomes_.empty();
     outcomes_.push_back({std::move(handler), std::move(outcome)});
-    wake();
+    if (is_first) wake();
   }
   // All consumers there are, so that those that outlive the engine learn of its end.
   void add(ConsumerCore& consumer) { all_consumers_.push_back(&consumer); }

@@ -11,6 +11,8 @@ namespace tern::amqp {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
+// The frame of a method, and something of a header.
+constexpr std::size_t kLeastMessageBytes = kFrameOverheadBytes + 4 + kFrameOverheadBytes;
 constexpr std::size_t kMinReadBytes = 4 * 1024;    // with less room a new buffer is begun
 constexpr std::size_t kMinDirectBytes = 8 * 1024;  // to be read; below it, copying costs less
 constexpr std::size_t kAtOnceBytes = 1024 * 1024;  // so much of a body is believed when announced
@@ -35,7 +37,7 @@ void Incoming::reset(const Limits& limits) {
   set_limits(limits);
   error_ = {};
   started_ = false;
-  in_ = {};
+  in_ = FrameRef();
   begin_ = end_ = wanted_ = 0;
   assemblies_.clear();
   direct_ = false;
@@ -148,6 +150,16 @@ bool Incoming::on_read(std::size_t n, Sink& sink) {
 
 bool Incoming::parse(Sink& sink) {
   for (;;) {
+    std::uint16_t channel = 0;
+    Content content;
+    const std::size_t size = whole_message(channel, content);
+    if (size != 0 && sink.takes_content(channel) == Take::yes) {
+      content.frame = in_.share();
+      begin_ += size;
+      splitter_.skip(size);
+      if (!sink.on_content(channel, std::move(content))) return true;
+      continue;
+    }
     const Split split = splitter_.next(in_.space().subspan(begin_, end_ - begin_));
     wanted_ = split.size;
     switch (split.kind) {
@@ -167,6 +179,52 @@ bool Incoming::parse(Sink& sink) {
         break;
     }
   }
+}
+
+// The bytes of the message that the buffer begins with, if all of it is there and its body is one
+// frame, as is so with nearly all; with where its parts lie. 0: it is not so, or there is something
+// to be said against it, which the usual way will find.
+std::size_t Incoming::whole_message(std::uint16_t& channel, Content& content) const {
+  if (!started_ || !assemblies_.empty() || end_ - begin_ < kLeastMessageBytes) return 0;
+  const std::byte* const all = in_.data() + begin_;
+  std::size_t left = end_ - begin_;
+  const std::byte* at = all;
+  // The payload of the frame that comes next; null if it is another one, or not all there.
+  const auto next = [&](FrameType type, std::size_t limit) -> wire::Bytes {
+    if (left < kFrameOverheadBytes) return {};
+    const std::size_t size = wire::load_be<std::uint32_t>(at + 3);
+    const std::size_t whole = size + kFrameOverheadBytes;
+    if (std::to_integer<std::uint8_t>(at[0]) != static_cast<std::uint8_t>(type) ||
+        wire::load_be<std::uint16_t>(at + 1) != channel || whole > limit || whole > left ||
+        std::to_integer<std::uint8_t>(at[whole - 1]) != kFrameEnd) {
+      return {};
+    }
+    const wire::Bytes payload(std::span<const std::byte>(at + kFrameHeaderBytes, size));
+    at += whole;
+    left -= whole;
+    return payload;
+  };
+  const std::size_t other = std::max(limits_.frame_max, limits_.max_method_bytes);
+  channel = wire::load_be<std::uint16_t>(at + 1);
+  content.method = next(FrameType::method, other);
+  if (channel == 0 || content.method.size() < sizeof(std::uint32_t) ||
+      !has_content(content.method)) {
+    return 0;
+  }
+  content.header = next(FrameType::header, other);
+  if (content.header.is_null()) return 0;
+  std::uint64_t body_size = 0;
+  if (!is_plain_header(content.header, body_size)) {
+    ContentHeader header;
+    if (decode_header(content.header, {}, header)) return 0;
+    body_size = header.body_size;
+  }
+  if (body_size > limits_.max_body_bytes) return 0;
+  if (body_size != 0) {
+    content.body = next(FrameType::body, limits_.frame_max);
+    if (content.body.is_null() || content.body.size() != body_size) return 0;
+  }
+  return static_cast<std::size_t>(at - all);
 }
 
 bool Incoming::on_frame(const Frame& frame, Sink& sink) {
@@ -290,7 +348,7 @@ bool Incoming::deliver(Assembly& assembly, wire::Bytes body, Sink& sink) {
     content.body = wire::Bytes(all.subspan(assembly.method_size + assembly.header_size));
     content.frame = std::move(assembly.own);
   } else {
-    content = {assembly.method, assembly.header, body, in_};
+    content = {assembly.method, assembly.header, body, in_.share()};
   }
   remove(assembly);
   return sink.on_content(channel, std::move(content));
@@ -323,7 +381,7 @@ void Incoming::begin_direct() {
   direct_channel_ = assembly->channel;
   direct_left_ = payload - first.size();
   begin_ = end_ = wanted_ = 0;
-  if (!in_.is_unique()) in_ = {};
+  if (!in_.is_unique()) in_ = FrameRef();
 }
 
 bool Incoming::on_direct_read(std::size_t n, Sink& sink) {

@@ -99,6 +99,7 @@ class Incoming {
   };
 
   bool parse(Sink& sink);
+  std::size_t whole_message(std::uint16_t& channel, Content& content) const;
   bool on_frame(const Frame& frame, Sink& sink);
   bool on_method_frame(const Frame& frame, Sink& sink);
   bool on_header_frame(const Frame& frame, Sink& sink);
@@ -120,7 +121,7 @@ class Incoming {
   FrameSplitter splitter_;
   Error error_;
   bool started_ = false;  // a frame has been understood
-  FrameRef in_;           // the read buffer: [begin_, end_) is still to be looked at
+  SharedFrame in_;        // the read buffer: [begin_, end_) is still to be looked at
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::size_t wanted_ = 0;            // bytes from begin_ that are needed to go on

@@ -2,11 +2,13 @@
 #ifndef TERN_CLIENT_AMQP_MESSAGE_H_
 #define TERN_CLIENT_AMQP_MESSAGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "client/amqp/channel_core.h"
 #include "client/amqp/engine.h"
@@ -15,13 +17,6 @@
 namespace tern::amqp {
 
 using ConnectionState = net::EngineHost<Engine>;
-
-// What is published. Views; they are copied before the call that is given one returns (with a lazy
-// token like use_awaitable: when it is awaited).
-struct Message {
-  std::string_view body = {};
-  BasicProperties properties = {};  // {.content_type = "text/plain", .delivery_mode = kPersistent}
-};
 
 // A message that has come. Cheap to move; all views into it are valid as long as it lives, and the
 // connection's memory of it is held that long.
@@ -77,6 +72,63 @@ class Delivery {
   std::shared_ptr<ConnectionState> state_;
   std::shared_ptr<ChannelCore> channel_;
   Delivered delivered_;
+};
+
+// Messages that have come together. Cheap to move; all views into them are valid as long as it
+// lives, and the connection's memory of them is held that long.
+//
+//   for (const amqp::Delivered& each : deliveries) handle(each.body(), each.routing_key);
+//   deliveries.ack();
+//
+// Threading, and what becomes of messages that are not acknowledged: as with Delivery.
+class Deliveries {
+ public:
+  Deliveries() = default;
+  Deliveries(std::shared_ptr<ConnectionState> state, std::shared_ptr<ChannelCore> channel,
+             std::weak_ptr<ConsumerCore> consumer, std::vector<Delivered> all)
+      : state_(std::move(state)),
+        channel_(std::move(channel)),
+        consumer_(std::move(consumer)),
+        all_(std::move(all)) {}
+  Deliveries(Deliveries&&) = default;
+  Deliveries& operator=(Deliveries&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  Deliveries(const Deliveries&) = delete;
+  Deliveries& operator=(const Deliveries&) = delete;
+  // Its memory is used again, if this is the connection's executor.
+  ~Deliveries() {
+    FrameDrop drop;
+    for (Delivered& each : all_) drop.add(std::move(each.content.frame));
+    if (!state_ || !state_->on_executor()) return;
+    if (const auto consumer = consumer_.lock()) consumer->reuse(std::move(all_));
+  }
+
+  std::size_t size() const { return all_.size(); }
+  bool empty() const { return all_.empty(); }
+  const Delivered& operator[](std::size_t i) const { return all_[i]; }
+  const Delivered* begin() const { return all_.data(); }
+  const Delivered* end() const { return all_.data() + all_.size(); }
+
+  // All of these that have not been dealt with.
+  void ack() const;
+  // One of these.
+  void ack(const Delivered& one) const;
+  void reject(const Delivered& one, bool requeue) const;
+
+ private:
+  void swap(Deliveries& other) noexcept {
+    std::swap(state_, other.state_);
+    std::swap(channel_, other.channel_);
+    std::swap(consumer_, other.consumer_);
+    std::swap(all_, other.all_);
+  }
+
+  std::shared_ptr<ConnectionState> state_;
+  std::shared_ptr<ChannelCore> channel_;
+  std::weak_ptr<ConsumerCore> consumer_;  // which is not to end on any thread
+  std::vector<Delivered> all_;
 };
 
 }  // namespace tern::amqp

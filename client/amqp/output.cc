@@ -28,15 +28,16 @@ void Output::commit(std::size_t n) {
   if (!empty() && pieces_.back().data + pieces_.back().size == begin) {
     pieces_.back().size += n;
   } else {
-    pieces_.push_back({begin, n, block_});
+    pieces_.push_back({.data = begin, .size = n, .block = block_});
   }
 }
 
-void Output::refer(wire::Bytes data, FrameRef owner) {
+void Output::refer(wire::Bytes data, std::shared_ptr<const void> owner) {
   if (data.empty()) return;
   end_ += data.size();
-  pieces_.push_back(
-      {reinterpret_cast<const std::byte*>(data.data()), data.size(), std::move(owner)});
+  pieces_.push_back({.data = reinterpret_cast<const std::byte*>(data.data()),
+                     .size = data.size(),
+                     .owner = std::move(owner)});
 }
 
 void Output::gather(BufferList& out) {
@@ -58,6 +59,7 @@ void Output::consume(std::size_t n) {
     piece.size -= step;
     n -= step;
     if (piece.size != 0) break;
+    piece.block = {};
     piece.owner = {};
     ++head_;
   }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -28,9 +29,9 @@ class Output {
   // given may be committed.
   std::span<std::byte> room(std::size_t n);
   void commit(std::size_t n);
-  // Bytes that stay where they are: until they are consumed or the output is cleared, held by
-  // `owner` if there is one, else by the caller's promise.
-  void refer(wire::Bytes data, FrameRef owner);
+  // Bytes that stay where they are until they are consumed or the output is cleared, held by
+  // `owner`.
+  void refer(wire::Bytes data, std::shared_ptr<const void> owner);
 
   void gather(BufferList& out);
   void consume(std::size_t n);
@@ -47,7 +48,8 @@ class Output {
   struct Piece {
     const std::byte* data;
     std::size_t size;
-    FrameRef owner;
+    FrameRef block = {};
+    std::shared_ptr<const void> owner = {};
   };
   void drop_consumed();
 

@@ -20,16 +20,22 @@ class Ring {
   T& front() { return (*this)[0]; }
   T& back() { return (*this)[size_ - 1]; }
 
-  void push_back(T value) {
+  void push_back(T value) { add_back() = std::move(value); }
+  // One more, to be filled: it is as new, or as it was when it was forgotten.
+  T& add_back() {
     if (size_ == slots_.size()) grow();
     ++size_;
-    back() = std::move(value);
+    return back();
+  }
+  // For what holds nothing any more.
+  void forget_front() {
+    head_ = (head_ + 1) & (slots_.size() - 1);
+    --size_;
   }
   // What was there is destroyed, not just forgotten.
   void pop_front() {
     front() = T();
-    head_ = (head_ + 1) & (slots_.size() - 1);
-    --size_;
+    forget_front();
   }
   void clear() {
     while (!empty()) pop_front();

@@ -56,8 +56,83 @@ class FrameRef {
 
  private:
   friend class FramePool;
+  friend class SharedFrame;
+  friend class FrameDrop;
   explicit FrameRef(internal::Frame* frame) : frame_(frame) {}
   internal::Frame* frame_ = nullptr;
+};
+
+// A reference that hands out many others. It takes them from the frame a thousand at a time, where
+// each by itself would cost an atomic instruction. One owner.
+class SharedFrame {
+ public:
+  SharedFrame() = default;
+  SharedFrame(const SharedFrame&) = delete;
+  SharedFrame& operator=(const SharedFrame&) = delete;
+  SharedFrame& operator=(FrameRef frame) noexcept {
+    give_back();
+    frame_ = std::move(frame);
+    return *this;
+  }
+  ~SharedFrame() { give_back(); }
+
+  // Only when not empty.
+  FrameRef share() {
+    if (spare_ == 0) {
+      spare_ = 1000;
+      frame_.frame_->references.fetch_add(spare_, std::memory_order_relaxed);
+    }
+    --spare_;
+    return FrameRef(frame_.frame_);
+  }
+  explicit operator bool() const { return static_cast<bool>(frame_); }
+  std::byte* data() const { return frame_.data(); }
+  std::size_t capacity() const { return frame_.capacity(); }
+  std::span<std::byte> space() const { return frame_.space(); }
+  bool is_unique() {
+    give_back();
+    return frame_.is_unique();
+  }
+
+ private:
+  // Never the last reference: that is frame_.
+  void give_back() {
+    if (spare_ != 0) {
+      frame_.frame_->references.fetch_sub(std::exchange(spare_, 0), std::memory_order_relaxed);
+    }
+  }
+
+  FrameRef frame_;
+  std::size_t spare_ = 0;
+};
+
+// Gives up references: those to the same frame that come one behind the other all at once.
+class FrameDrop {
+ public:
+  FrameDrop() = default;
+  FrameDrop(const FrameDrop&) = delete;
+  FrameDrop& operator=(const FrameDrop&) = delete;
+  ~FrameDrop() { flush(); }
+
+  void add(FrameRef&& ref) {
+    if (ref.frame_ != last_.frame_) {
+      flush();
+      last_ = std::move(ref);
+    } else if (std::exchange(ref.frame_, nullptr)) {
+      ++more_;
+    }
+  }
+
+ private:
+  void flush() {
+    if (more_ != 0) {
+      last_.frame_->references.fetch_sub(std::exchange(more_, 0), std::memory_order_release);
+    }
+    last_ = {};
+  }
+
+  FrameRef last_;
+  std::size_t more_ = 0;  // references to the same frame
 };
 
 // Hands out frames and keeps up to `keep_bytes` of returned ones, hottest first.

@@ -82,7 +82,7 @@ class Canceller {
 
 // The error code that users see.
 inline std::error_code user_error(const std::error_code& code) {
-  if (code == std::errc::operation_canceled) {
+  if (code && code == std::errc::operation_canceled) {
     return asio::error::make_error_code(asio::error::operation_aborted);
   }
   return code;

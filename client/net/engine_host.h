@@ -53,7 +53,8 @@ class EngineHost final : public Canceller {
 
   Engine& engine() { return engine_; }
   const Executor& executor() const { return executor_; }
-  bool on_executor() const { return network_.on_executor(); }
+  // Whether the engine may be called right here.
+  bool on_executor() const { return !context_gone_ && network_.on_executor(); }
 
   // Runs `call` on the executor: now if this is it, else in the engine's next step. `call` must not
   // run user code, and not own this object: it may wait in there for ever. It never outlives the

@@ -92,23 +92,34 @@ constexpr unsigned kMoreFlags = 1;
 }  // namespace
 
 wire::Result<std::size_t> encoded_size(const ContentHeader& header, const char** field) {
+  return encoded_header_size(header.properties, field);
+}
+
+void encode(const ContentHeader& header, wire::Writer& writer) {
+  encode_header(header.body_size, header.properties, writer);
+}
+
+wire::Result<std::size_t> encoded_header_size(const BasicProperties& properties,
+                                              const char** field) {
   internal::Sizer sizer{.total = kFixed};
-  SizeProperties visitor{sizer, header.properties};
+  SizeProperties visitor{sizer, properties};
   BasicProperties::describe(visitor);
   if (!sizer.failed) return sizer.total;
   if (field != nullptr) *field = sizer.field;
   return sizer.error;
 }
 
-void encode(const ContentHeader& header, wire::Writer& writer) {
-  CollectFlags collected{header.properties};
+void encode_header(std::uint64_t body_size, const BasicProperties& properties,
+                   wire::Writer& writer) {
+  CollectFlags collected{properties};
   BasicProperties::describe(collected);
   writer.u16(kBasicClass);
   writer.u16(0);
-  writer.u64(header.body_size);
+  writer.u64(body_size);
   writer.u16(static_cast<std::uint16_t>(collected.flags));
+  if (collected.flags == 0) return;
   internal::Encoder encoder{writer};
-  EncodeProperties visitor{encoder, header.properties};
+  EncodeProperties visitor{encoder, properties};
   BasicProperties::describe(visitor);
 }
 
@@ -130,9 +141,11 @@ bool decode(wire::Reader& reader, const DecodeLimits& limits, ContentHeader& out
   for (unsigned more = flags; reader.ok() && (more & kMoreFlags) != 0;) {
     more = reader.u16("property_flags");
   }
-  internal::Decoder decoder{reader, limits};
-  DecodeProperties visitor{decoder, flags, out.properties};
-  BasicProperties::describe(visitor);
+  if (flags != 0) {
+    internal::Decoder decoder{reader, limits};
+    DecodeProperties visitor{decoder, flags, out.properties};
+    BasicProperties::describe(visitor);
+  }
   // What is left belongs to flags from after our time.
   if (reader.ok()) reader.skip(reader.remaining());
   return reader.ok();

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "protocol/amqp/codec.h"
+#include "protocol/wire/endian.h"
 
 namespace tern::amqp {
 
@@ -71,10 +72,27 @@ struct ContentHeader {
 wire::Result<std::size_t> encoded_size(const ContentHeader& header, const char** field = nullptr);
 // Only after encoded_size() of the same header succeeded, into that much room.
 void encode(const ContentHeader& header, wire::Writer& writer);
+// The same for a header in two parts.
+wire::Result<std::size_t> encoded_header_size(const BasicProperties& properties,
+                                              const char** field = nullptr);
+void encode_header(std::uint64_t body_size, const BasicProperties& properties,
+                   wire::Writer& writer);
 
 // Of any body size: whether one so large is welcome is for the caller to say. Flags that AMQP does
 // not define, and bytes after the properties, are passed over. False: reader.error() says why.
 [[nodiscard]] bool decode(wire::Reader& reader, const DecodeLimits& limits, ContentHeader& out);
+// Whether this is the payload of a good header without any property, and the size in it: the
+// quickest way for what is most common.
+inline bool is_plain_header(Bytes payload, std::uint64_t& body_size) {
+  const auto* const at = reinterpret_cast<const std::byte*>(payload.data());
+  if (payload.size() != 14 ||
+      wire::load_be<std::uint32_t>(at) != std::uint32_t{kBasicClass} << 16 ||
+      wire::load_be<std::uint16_t>(at + 12) != 0) {
+    return false;
+  }
+  body_size = wire::load_be<std::uint64_t>(at + 4);
+  return true;
+}
 // The same for the payload of a frame, with an error that names what to close the connection with:
 // 505 for a class other than basic, else 502.
 [[nodiscard]] std::optional<PayloadError> decode_header(Bytes payload, const DecodeLimits& limits,

@@ -32,7 +32,7 @@ class ChannelTest : public ::testing::Test {
   }
   Failure publish(ChannelCore& channel, Target target, std::string_view body, Ending& ending) {
     rig.engine();
-    return channel.publish(target, {}, wire::Bytes(body), {}, ending.note());
+    return channel.publish(target, {.body = body}, ending.note());
   }
   ScriptPeer::Session& peer() { return rig.peer.last(); }
 
@@ -406,14 +406,13 @@ TEST_F(ChannelTest, BodiesAreCutAtTheFrameSize) {
     for (std::size_t i = 0; i < size; i += 89) body[i] = static_cast<char>(i);
     rig.peer.messages.clear();
     rig.peer.body_frames.clear();
-    FramePool pool(0);
-    FrameRef held = pool.acquire(size + 1);
-    std::memcpy(held.data(), body.data(), size);
-    const wire::Bytes elsewhere(held.space().first(size));
+    auto held = std::make_shared<const std::string>(body);
+    const std::weak_ptr<const std::string> watched = held;
     Ending copied, referred;
     ASSERT_FALSE(publish(*channel, {.routing_key = "k"}, body, copied));
     ASSERT_FALSE(
-        channel->publish({.routing_key = "k"}, {}, elsewhere, std::move(held), referred.note()));
+        channel->publish({.routing_key = "k"}, {.body = *held, .owner = held}, referred.note()));
+    held.reset();
     rig.run_for(seconds(1));
     ASSERT_EQ(rig.peer.messages.size(), 2U);
     EXPECT_TRUE(rig.peer.messages[0].body == body);
@@ -421,7 +420,7 @@ TEST_F(ChannelTest, BodiesAreCutAtTheFrameSize) {
     const std::size_t frames = (size + 4087) / 4088;
     ASSERT_EQ(rig.peer.body_frames.size(), 2 * frames);
     for (const std::size_t each : rig.peer.body_frames) EXPECT_LE(each, 4088U);
-    EXPECT_EQ(pool.held_bytes(), 0U);
+    EXPECT_TRUE(watched.expired());
     peer().send(1, BasicAck{0, true});
     rig.run_for(seconds(1));
     EXPECT_TRUE(copied.ok() && referred.ok());
@@ -454,7 +453,7 @@ TEST_F(ChannelTest, ABrokerThatDoesNotReadIsNotGivenMore) {
   Failure failure;
   for (; taken < 10'000; ++taken) {
     rig.engine();
-    failure = channel->publish({}, {}, wire::Bytes(std::string_view("0123456789")), {}, {});
+    failure = channel->publish({}, {.body = "0123456789"}, {});
     if (failure) break;
     if (taken % 100 == 0) rig.run_for(milliseconds(1));
   }
@@ -720,8 +719,7 @@ TEST_F(ConsumerTest, CutAtEveryByte) {
           [&](const Failure& why, const std::shared_ptr<ConsumerCore>& consumer) {
             consumed.note()(why);
             if (why) return;
-            const Failure refused = channel->publish({}, {}, wire::Bytes(std::string_view("hello")),
-                                                     {}, published.note());
+            const Failure refused = channel->publish({}, {.body = "hello"}, published.note());
             ASSERT_FALSE(refused);
             consumer->next([&](const Failure& end, const Delivered&) { delivered.note()(end); });
           });

@@ -265,7 +265,7 @@ TEST_F(RecoveryTest, WhatWaitsAndWhatDoesNot) {
     return id == BasicGet::method.id;
   };
   rig.engine();
-  EXPECT_FALSE(channel->publish({}, {}, wire::Bytes("m"), {}, published.note()));
+  EXPECT_FALSE(channel->publish({}, {.body = "m"}, published.note()));
   channel->call(BasicGet{"q", true}, [&](const Failure& why, const Reply&) { asked.note()(why); });
   rig.run_for(seconds(1));
   rig.fabric.reset(rig.peer.last().id);
@@ -276,8 +276,7 @@ TEST_F(RecoveryTest, WhatWaitsAndWhatDoesNot) {
   EXPECT_TRUE(asked.failure);
   // Meanwhile: no message is taken, a method waits.
   rig.engine();
-  EXPECT_EQ(channel->publish({}, {}, wire::Bytes("n"), {}, refused_later.note()).code,
-            ClientErrc::no_broker);
+  EXPECT_EQ(channel->publish({}, {.body = "n"}, refused_later.note()).code, ClientErrc::no_broker);
   Ending declared;
   channel->call(QueueDeclare{.queue = "later"},
                 [&](const Failure& why, const Reply&) { declared.note()(why); });
@@ -285,7 +284,7 @@ TEST_F(RecoveryTest, WhatWaitsAndWhatDoesNot) {
   EXPECT_TRUE(declared.ok());
   // A delivery of before cannot be acknowledged, and nothing is said.
   EXPECT_FALSE(channel->ack(delivered.tag, delivered.epoch, false));
-  EXPECT_FALSE(channel->publish({}, {}, wire::Bytes("n"), {}, refused_later.note()));
+  EXPECT_FALSE(channel->publish({}, {.body = "n"}, refused_later.note()));
   rig.run_for(seconds(1));
   EXPECT_EQ(rig.peer.times_said("basic.ack"), 0U);
   rig.peer.last().send(channel->id(), BasicAck{1, false});  // counted from 1 again

@@ -101,7 +101,7 @@ class Peer {
   }
   Failure publish(ChannelCore& channel, const amqp::Target& target, std::string_view body) {
     return wait([&](auto done) {
-      const Failure refused = channel.publish(target, {}, wire::Bytes(body), {}, done);
+      const Failure refused = channel.publish(target, {.body = body}, done);
       if (refused) done(refused);
     });
   }
@@ -329,7 +329,7 @@ TEST_F(AmqpBrokerTest, BlockedAndForced) {
   EXPECT_TRUE(client().is_blocked);
   std::optional<Failure> end;
   client().engine();
-  EXPECT_FALSE(channel->publish({.routing_key = "q"}, {}, wire::Bytes("2"), {},
+  EXPECT_FALSE(channel->publish({.routing_key = "q"}, {.body = "2"},
                                 [&](const Failure& why) { end = why; }));
   world.run_for(seconds(10));
   EXPECT_FALSE(end.has_value());

@@ -270,6 +270,34 @@ TEST(Frames, AreCountedAndUsedAgain) {
   EXPECT_LT(small.capacity(), 5'000U);
 }
 
+TEST(Frames, AreSharedAndDroppedManyAtATime) {
+  FramePool pool(1 << 20);
+  SharedFrame shared;
+  shared = pool.acquire(100);
+  EXPECT_TRUE(shared.is_unique());
+  std::vector<FrameRef> refs;
+  for (int i = 0; i < 2500; ++i) refs.push_back(shared.share());
+  EXPECT_EQ(refs.back().data(), shared.data());
+  EXPECT_FALSE(shared.is_unique());
+  refs.push_back(pool.acquire(5000));
+  refs.push_back(FrameRef());
+  refs.push_back(shared.share());
+  {
+    FrameDrop drop;
+    for (FrameRef& each : refs) {
+      drop.add(std::move(each));
+      EXPECT_FALSE(each);
+    }
+    EXPECT_FALSE(shared.is_unique());  // the last one goes with `drop`
+  }
+  EXPECT_TRUE(shared.is_unique());
+  refs[0] = shared.share();
+  shared = FrameRef();
+  EXPECT_TRUE(refs[0].is_unique());
+  refs.clear();
+  EXPECT_EQ(pool.held_bytes(), 0U);
+}
+
 TEST(Frames, OutliveTheirPool) {
   FrameRef frame;
   {

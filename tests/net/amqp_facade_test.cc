@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
+#include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 #include <atomic>
@@ -174,6 +175,108 @@ TEST_F(AmqpFacade, WaitingCanBeCancelled) {
   });
 }
 
+TEST_F(AmqpFacade, ManyAtATime) {
+  run([this]() -> asio::awaitable<void> {
+    constexpr std::size_t kMessages = 500;
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const Target target{.routing_key = "q"};
+    for (std::size_t i = 0; i < kMessages; ++i) {
+      const std::string body = std::to_string(i);
+      const Message message{.body = body};
+      channel.async_publish(target, message, asio::detached);
+    }
+    const BasicConsume consume{.queue = "q"};
+    const ConsumeOptions options{.prefetch = 100};
+    Subscription subscription = co_await channel.async_consume(consume, options, use_awaitable);
+    // One that is to come again, and a first one by itself.
+    Delivery first = co_await subscription.async_next(use_awaitable);
+    EXPECT_EQ(first.body(), "0");
+    std::size_t seen = 1;
+    bool rejected = false, again = false;
+    std::vector<Deliveries> kept;
+    while (!again || seen < kMessages) {
+      Deliveries all = co_await subscription.async_next_all(use_awaitable);
+      EXPECT_FALSE(all.empty());
+      EXPECT_LE(all.size(), 100U);
+      for (const Delivered& each : all) {
+        if (each.redelivered) {
+          EXPECT_EQ(each.body(), wire::Bytes("1"));
+          again = true;
+        } else {
+          EXPECT_EQ(each.body(), wire::Bytes(std::to_string(seen++)));
+          EXPECT_EQ(each.routing_key, Text("q"));
+        }
+      }
+      if (!std::exchange(rejected, true)) all.reject(all[0], /*requeue=*/true);
+      all.ack();
+      if (kept.size() < 3) kept.push_back(std::move(all));
+    }
+    EXPECT_EQ(seen, kMessages);
+    // What is held stays as it was.
+    EXPECT_EQ(kept[0][0].body(), wire::Bytes("1"));
+    first.ack();
+    co_await channel.async_close(use_awaitable);
+  });
+  EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+TEST_F(AmqpFacade, WaitingForManyEndsLikeTheOther) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    asio::cancellation_signal signal;
+    std::error_code ended, busy;
+    subscription.async_next_all(asio::bind_cancellation_slot(
+        signal.slot(), [&](std::error_code error, const Deliveries&) { ended = error; }));
+    subscription.async_next([&](std::error_code error, const Delivery&) { busy = error; });
+    signal.emit(asio::cancellation_type::total);
+    const Message message{.body = "m"};
+    const Target target{.routing_key = "q"};
+    co_await channel.async_publish(target, message, use_awaitable);
+    EXPECT_EQ(ended, asio::error::operation_aborted);
+    EXPECT_EQ(busy, ClientErrc::busy);
+    const Deliveries all = co_await subscription.async_next_all(use_awaitable);
+    EXPECT_EQ(all.size(), 1U);
+    co_await channel.async_close(use_awaitable);
+    auto token = asio::redirect_error(use_awaitable, ended);
+    const Deliveries none = co_await subscription.async_next_all(token);
+    EXPECT_EQ(ended, ClientErrc::closed);
+    EXPECT_TRUE(none.empty());
+  });
+}
+
+TEST_F(AmqpFacade, ManyArePublishedTogether) {
+  const auto large = std::make_shared<const std::string>(300'000, 'l');
+  run([this, large]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const Target target{.routing_key = "q", .mandatory = true};
+    const std::vector<Message> messages = {{.body = "a", .properties = {.app_id = "test"}},
+                                           {.body = *large, .owner = large},
+                                           {.body = "c"}};
+    const auto none = co_await channel.async_publish_all(target, messages, use_awaitable);
+    EXPECT_TRUE(none.empty());
+    const Target nowhere{.routing_key = "nowhere", .mandatory = true};
+    std::error_code error;
+    auto token = asio::redirect_error(use_awaitable, error);
+    const auto back = co_await channel.async_publish_all(nowhere, messages, token);
+    EXPECT_EQ(error, ReplyErrc::no_route);
+    EXPECT_EQ(back.size(), messages.size());
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    for (const Message& message : messages) {
+      const Delivery delivery = co_await subscription.async_next(use_awaitable);
+      EXPECT_TRUE(delivery.body() == message.body);
+      delivery.ack();
+    }
+    co_await channel.async_close(use_awaitable);
+  });
+  EXPECT_EQ(large.use_count(), 1);
+}
+
 TEST_F(AmqpFacade, BackPressureCanBeAwaited) {
   run([this]() -> asio::awaitable<void> {
     Connection connection(context, broker.config());
@@ -264,7 +367,20 @@ TEST_F(AmqpFacade, FuturesAndManyThreads) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(confirmed, kThreads * kEach);
+  const auto large = std::make_shared<const std::string>(50'000, 'l');
+  std::vector<Message> together(9, Message{.body = "m", .properties = {.app_id = "test"}});
+  together.push_back({.body = *large, .owner = large});
+  EXPECT_TRUE(
+      channel.async_publish_all({.routing_key = "q"}, together, asio::use_future).get().empty());
+  for (std::size_t seen = 0; seen < 10;) {
+    const Deliveries all = subscription.async_next_all(asio::use_future).get();
+    seen += all.size();
+    EXPECT_EQ(all[all.size() - 1].body().size(), seen == 10 ? large->size() : 1);
+    all.ack(all[0]);
+    all.ack();
+  }
   connection.async_close(asio::use_future).get();
+  EXPECT_EQ(broker.ready("q"), 0U);
 }
 
 TEST_F(AmqpFacade, WhatWaitsEndsWithTheConnection) {

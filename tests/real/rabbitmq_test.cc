@@ -154,8 +154,7 @@ class Client {
                   const BasicProperties& properties = {}) {
     Ending ending;
     engine();
-    const Failure refused =
-        channel.publish(target, properties, wire::Bytes(body), {}, ending.note());
+    const Failure refused = channel.publish(target, {body, properties}, ending.note());
     if (refused) return refused;
     EXPECT_TRUE(run_until([&] { return ending.endings != 0; }));
     return ending.failure;
@@ -308,8 +307,8 @@ TEST_F(RealRabbitmq, BlockedAndUnblocked) {
   control("ctl", "set_vm_memory_high_watermark 0.0000001");
   Ending ending;
   client.engine();
-  EXPECT_FALSE(channel->publish({.routing_key = std::string_view(queue)}, {},
-                                wire::Bytes(std::string_view("x")), {}, ending.note()));
+  EXPECT_FALSE(
+      channel->publish({.routing_key = std::string_view(queue)}, {.body = "x"}, ending.note()));
   EXPECT_TRUE(client.run_until([&] { return client.is_blocked; }));
   EXPECT_EQ(ending.endings, 0);
   control("ctl", "set_vm_memory_high_watermark 0.6");
@@ -518,9 +517,8 @@ TEST_F(RealRabbitmq, ManyConfirmsWithReturnsBetween) {
   for (int i = 0; i < kMessages; ++i) {
     const bool nowhere = i % 10 == 3;
     const std::string key = nowhere ? "nowhere" : queue;
-    ASSERT_FALSE(channel->publish({.routing_key = std::string_view(key), .mandatory = true}, {},
-                                  wire::Bytes(std::to_string(i)), {},
-                                  [&, i, nowhere](const Failure& why) {
+    ASSERT_FALSE(channel->publish({.routing_key = std::string_view(key), .mandatory = true},
+                                  {.body = std::to_string(i)}, [&, i, nowhere](const Failure& why) {
                                     ++endings[i];
                                     const bool back = why.code == ReplyErrc::no_route;
                                     lost += back ? 1 : 0;
@@ -696,8 +694,8 @@ TEST_F(RealRabbitmq, ManyMessagesThereAndBack) {
       [&] {
         for (; published < kMessages; ++published) {
           client.engine();
-          if (channel->publish({.routing_key = std::string_view(queue)}, {},
-                               wire::Bytes(std::to_string(published)), {},
+          if (channel->publish({.routing_key = std::string_view(queue)},
+                               {.body = std::to_string(published)},
                                [&](const Failure& why) { confirmed += why ? 0 : 1; })) {
             break;
           }

@@ -144,8 +144,7 @@ class Publisher final : public Client {
       const std::string body =
           std::to_string(number) + "/" + std::to_string(channels_) + ":" + std::string(size, 'x');
       const Failure refused = channel->publish(
-          {.routing_key = "q"}, {}, wire::Bytes(std::string_view(body)), {},
-          [this, number, channel](const Failure& why) {
+          {.routing_key = "q"}, {.body = body}, [this, number, channel](const Failure& why) {
             Outcome& outcome = outcomes[number];
             if (outcome.endings++ == 0) ++ended_;
             outcome.failure = why;
