@@ -1,10 +1,12 @@
-// The whole produce and consume path of the engine in memory, without sockets, as a benchmark: the
+// The whole produce and consume path of the engines in memory, without sockets, as a benchmark: the
 // same scenarios whose instructions and allocations are gated (see gates.py).
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
+#include "bench/amqp/scenarios.h"
 #include "bench/scenarios.h"
 
 namespace {
@@ -23,8 +25,11 @@ void run(benchmark::State& state, const tern::bench::NamedScenario* named) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const auto& scenario : tern::bench::scenarios()) {
-    benchmark::RegisterBenchmark(scenario.name, run, &scenario)->Unit(benchmark::kMillisecond);
+  for (const std::vector<tern::bench::NamedScenario>* all :
+       {&tern::bench::scenarios(), &tern::bench::amqp::scenarios()}) {
+    for (const auto& scenario : *all) {
+      benchmark::RegisterBenchmark(scenario.name, run, &scenario)->Unit(benchmark::kMillisecond);
+    }
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

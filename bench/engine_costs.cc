@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "bench/amqp/scenarios.h"
 #include "bench/counted_new.h"
 #include "bench/measure.h"
 #include "bench/scenarios.h"
@@ -23,12 +25,16 @@ int main(int argc, char** argv) {
   const std::int64_t warm = options.number("--warm", 50'000);
   options.done();
   std::unique_ptr<Scenario> scenario;
-  for (const NamedScenario& named : scenarios()) {
-    if (named.name == name) scenario = named.make();
+  for (const std::vector<NamedScenario>* all : {&scenarios(), &amqp::scenarios()}) {
+    for (const NamedScenario& named : *all) {
+      if (named.name == name) scenario = named.make();
+    }
   }
   if (!scenario) {
     std::fprintf(stderr, "--scenario: one of");
-    for (const NamedScenario& named : scenarios()) std::fprintf(stderr, " %s", named.name);
+    for (const std::vector<NamedScenario>* all : {&scenarios(), &amqp::scenarios()}) {
+      for (const NamedScenario& named : *all) std::fprintf(stderr, " %s", named.name);
+    }
     std::fprintf(stderr, "\n");
     return 2;
   }

@@ -3,13 +3,13 @@
 
     gates.py [--record]      or  ./dev bench gates [--record]
 
-Counts, unlike times, are the same on a busy machine. For each scenario of scenarios.cc (the engine in
+Counts, unlike times, are the same on a busy machine. For each scenario of scenarios.cc (an engine in
 memory, one thread, virtual time) three things are held to bench/gates.json with 3 % of tolerance:
   instructions   per record, by callgrind, as the difference of two runs so that the start cancels
   allocations    calls of operator new per 1,000 records, behind a warm-up
   network calls  gathered writes and reads per 1,000 records
 Over real sockets, by strace, system calls of everything (all threads) are held to a fixed limit: at
-most 3 per 1,000 records in bulk. (Not over 10,000 partitions, where strace itself decides how much one
+most 3 per 1,000 records in bulk, 20 per 1,000 messages of AMQP. (Not over 10,000 partitions, where strace itself decides how much one
 request collects: there the calls in memory are what is held, and `compare` counts with perf.) An idle
 client is held to 1 MiB of heap and 0.1 % of a core. --record writes bench/gates.json anew; look at the
 difference before you commit it.
@@ -45,8 +45,12 @@ SCENARIOS = {
     "consume-100-group": (20_000, 50_000),
     "encode-batch": (20_000, 50_000),
     "decode-batch": (20_000, 50_000),
+    "amqp-publish-100": (20_000, 50_000),
+    "amqp-publish-100-handler": (20_000, 50_000),
+    "amqp-consume-100": (20_000, 50_000),
+    "amqp-consume-100-single": (20_000, 50_000),
 }
-MOST_SYSCALLS = 3.0  # per 1,000 records
+MOST_SYSCALLS, MOST_AMQP_SYSCALLS = 3.0, 20.0  # per 1,000 records
 MOST_IDLE_HEAP_KIB, MOST_IDLE_CPU_PERCENT = 1024, 0.1
 
 
@@ -92,15 +96,12 @@ def measure_engine(program):
     return found, ", ".join(sorted(ways))
 
 
-def null_broker(folder, options):
-    return Broker(os.path.join(folder, "null_broker"), options)
-
-
-def syscalls(folder, program, options):
+def syscalls(folder, program, options, broker_program="null_broker", broker_options=()):
     """Per 1,000 records over loopback, as the difference of two runs under strace."""
     totals = []
     for records in (100_000, 1_100_000):
-        with null_broker(folder, options) as broker, tempfile.NamedTemporaryFile("r") as counts:
+        with Broker(os.path.join(folder, broker_program), broker_options) as broker, \
+                tempfile.NamedTemporaryFile("r") as counts:
             run(["strace", "-f", "-c", "-U", "calls,name", "-o", counts.name,
                  os.path.join(folder, program), "--broker", broker.address, "--records",
                  str(records), *options])
@@ -109,16 +110,19 @@ def syscalls(folder, program, options):
 
 
 def measure_sockets(folder):
-    found = {}
+    """What, how many, and how many there may be."""
     for partitions in (1, 100):
-        found[f"produce, partitions: {partitions}"] = syscalls(
-            folder, "tern_produce", ["--partitions", str(partitions)])
-    found["consume"] = syscalls(folder, "tern_consume", [])
-    return found
+        options = ["--partitions", str(partitions)]
+        yield (f"produce, partitions: {partitions}",
+               syscalls(folder, "tern_produce", options, broker_options=options), MOST_SYSCALLS)
+    yield "consume", syscalls(folder, "tern_consume", []), MOST_SYSCALLS
+    for what in ("publish", "coroutines", "consume"):
+        yield (f"AMQP {what}", syscalls(folder, "amqp/tern", ["--do", what], "amqp/null_broker"),
+               MOST_AMQP_SYSCALLS)
 
 
 def measure_idle(folder):
-    with null_broker(folder, ["--limit", "1000"]) as broker:
+    with Broker(os.path.join(folder, "null_broker"), ["--limit", "1000"]) as broker:
         done = run([os.path.join(folder, "tern_idle"), "--broker", broker.address])
     return json.loads(done.stdout)
 
@@ -176,8 +180,8 @@ def main(argv):
             # Counts of a few per run move by whole ones: 3 % of them is nothing.
             limit = recorded * (1 + TOLERANCE)
             report.check(f"{kind}: {scenario}", recorded, measured, math.ceil(limit * 1000) / 1000)
-    for what, measured in measure_sockets(args.bin).items():
-        report.check(f"system calls per 1,000 records: {what}", None, measured, MOST_SYSCALLS)
+    for what, measured, most in measure_sockets(args.bin):
+        report.check(f"system calls per 1,000 records: {what}", None, measured, most)
     idle = measure_idle(args.bin)
     report.check("idle client: KiB of heap", None, idle["heap_bytes"] / 1024, MOST_IDLE_HEAP_KIB)
     report.check("idle client: % of a core", None, idle["cpu_percent"], MOST_IDLE_CPU_PERCENT)

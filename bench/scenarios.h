@@ -1,30 +1,13 @@
-// The fixed pieces of work whose cost per record is watched: the whole produce and consume path of
-// the engine in memory, and building and reading a batch alone. One thread, virtual time: a
-// scenario does exactly the same each time it is run.
+// The fixed pieces of work for Kafka: the whole produce and consume path of the engine in memory,
+// and building and reading a batch alone. Those for AMQP: bench/amqp/scenarios.h.
 #ifndef TERN_BENCH_SCENARIOS_H_
 #define TERN_BENCH_SCENARIOS_H_
 
-#include <cstdint>
-#include <memory>
-#include <string_view>
 #include <vector>
 
+#include "bench/scenario.h"
+
 namespace tern::bench {
-
-class Scenario {
- public:
-  virtual ~Scenario() = default;
-  // Works on at least this many records to their end (delivered, handed out); returns how many.
-  virtual std::int64_t run(std::int64_t records) = 0;
-  // Reads and writes so far that would be system calls.
-  virtual std::int64_t network_calls() const { return 0; }
-};
-
-struct NamedScenario {
-  const char* name;
-  const char* title;
-  std::unique_ptr<Scenario> (*make)();
-};
 
 const std::vector<NamedScenario>& scenarios();
 

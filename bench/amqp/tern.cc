@@ -1,11 +1,13 @@
 // tern's rows of bench/compare amqp, through its public headers.
 //
-//   tern --do publish|coroutines|consume --broker HOST:PORT --records N --size BYTES
+//   tern --do publish|handlers|coroutines|consume --broker HOST:PORT --records N --size BYTES
 //        [--window MESSAGES] [--prefetch MESSAGES]
 //
-// publish: one loop, a handler for each confirm, at most --window of them outstanding. coroutines:
-// so many coroutines as --window says, each awaiting its publish in a loop. consume: one coroutine
-// that acknowledges each delivery.
+// publish: half a --window in one call, with one handler. handlers: one call and one handler for
+// each message, at most --window of them without a confirm. coroutines: so many coroutines as
+// --window says, each awaiting its publish in a loop. consume: one coroutine that takes and
+// acknowledges what there is.
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
@@ -14,14 +16,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "bench/measure.h"
 #include "client/amqp/connection.h"
 
 namespace tern::bench {
 namespace {
+
+constexpr std::size_t kLarge = 16 * 1024;
 
 struct Work {
   std::string broker, what;
@@ -45,8 +51,7 @@ amqp::ConnectionConfig config_of(const Work& work) {
 
 class Bench {
  public:
-  explicit Bench(const Work& work)
-      : work_(work), payloads_(work.size), connection_(context_, config_of(work)) {}
+  explicit Bench(const Work& work) : work_(work), connection_(context_, config_of(work)) {}
 
   void run() {
     asio::co_spawn(context_, start(), [](const std::exception_ptr& error) {
@@ -71,16 +76,41 @@ class Bench {
       for (std::int64_t i = 0; i < work_.window; ++i) {
         asio::co_spawn(context_, publish_in_a_loop(), asio::detached);
       }
-    } else {
+    } else if (work_.what == "handlers") {
       from_ = Clock::read();
       publish();
+    } else {
+      from_ = Clock::read();
+      publish_together();
     }
   }
 
-  // Half a window at a time, like everybody here.
+  void fill(amqp::Message& message) {
+    message.body = payloads_[static_cast<std::uint64_t>(sent_++)];
+    if (message.body.size() >= kLarge) message.owner = ring_;
+  }
+
+  // Half a window at a time, like everybody here, in one call.
+  void publish_together() {
+    while (sent_ - confirmed_ <= work_.window / 2 && sent_ < work_.messages) {
+      const std::int64_t count = std::min(work_.window / 2, work_.messages - sent_);
+      together_.resize(static_cast<std::size_t>(count));
+      for (amqp::Message& each : together_) fill(each);
+      channel_.async_publish_all(
+          target_, together_,
+          [this, count](std::error_code error, const std::vector<amqp::NotPublished>&) {
+            if (error) fail(error.message());
+            confirmed_ += count;
+            if (confirmed_ == work_.messages) finish();
+            publish_together();
+          });
+    }
+  }
+
   void publish() {
     while (sent_ - confirmed_ < work_.window && sent_ < work_.messages) {
-      const amqp::Message message{.body = payloads_[static_cast<std::uint64_t>(sent_++)]};
+      amqp::Message message;
+      fill(message);
       channel_.async_publish(target_, message, [this](std::error_code error) {
         if (error) fail(error.message());
         if (++confirmed_ == work_.messages) finish();
@@ -91,17 +121,21 @@ class Bench {
 
   asio::awaitable<void> publish_in_a_loop() {
     while (sent_ < work_.messages) {
-      const amqp::Message message{.body = payloads_[static_cast<std::uint64_t>(sent_++)]};
+      amqp::Message message;
+      fill(message);
       co_await channel_.async_publish(target_, message, asio::use_awaitable);
       if (++confirmed_ == work_.messages) finish();
     }
   }
 
   asio::awaitable<void> consume() {
-    for (std::int64_t i = 0; i < work_.messages; ++i) {
-      const amqp::Delivery delivery = co_await subscription_.async_next(asio::use_awaitable);
-      sum_ += static_cast<unsigned char>(delivery.body().back()) + delivery.routing_key().size();
-      delivery.ack();
+    for (std::int64_t seen = 0; seen < work_.messages;) {
+      amqp::Deliveries all = co_await subscription_.async_next_all(asio::use_awaitable);
+      for (const amqp::Delivered& each : all) {
+        sum_ += static_cast<unsigned char>(each.body().view().back()) + each.routing_key.size();
+      }
+      all.ack();
+      seen += static_cast<std::int64_t>(all.size());
     }
     finish();
   }
@@ -113,12 +147,15 @@ class Bench {
   }
 
   const Work work_;
-  const Payloads payloads_;
+  // Known to be kept, so large bodies need not be copied.
+  const std::shared_ptr<const Payloads> ring_ = std::make_shared<const Payloads>(work_.size);
+  const Payloads& payloads_ = *ring_;
   asio::io_context context_{1};
   amqp::Connection connection_;
   amqp::Channel channel_;
   amqp::Subscription subscription_;
   amqp::Target target_{.routing_key = "bench"};
+  std::vector<amqp::Message> together_;
   std::int64_t sent_ = 0, confirmed_ = 0;
   std::uint64_t sum_ = 0;
   Clock from_;
