@@ -373,7 +373,7 @@ class Publisher {
       return fates_->fail(place, "neither exchange nor routing_key, and no -q or -e either");
     }
     amqp::Target target;
-    target.exchange = std::string_view(fixed ? exchange() : input.exchange ? *input.exchange : "");
+    target.exchange = std::string_view(!fixed && input.exchange ? *input.exchange : exchange());
     const bool own_key = !options_.queue && options_.routing_key.empty() && input.routing_key;
     target.routing_key = std::string_view(own_key          ? *input.routing_key
                                           : options_.queue ? *options_.queue
