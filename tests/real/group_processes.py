@@ -248,10 +248,20 @@ class Stored:
         self.topic, self.partitions = topic, partitions
 
     def offsets(self):
-        from confluent_kafka import TopicPartition
+        from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
         asked = [TopicPartition(self.topic, p) for p in range(self.partitions)]
-        return [max(each.offset, 0) for each in self.reader.committed(asked, timeout=PATIENCE)]
+        moving = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+                  KafkaError.COORDINATOR_NOT_AVAILABLE)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return [max(each.offset, 0) for each in self.reader.committed(asked, timeout=PATIENCE)]
+            except KafkaException as error:
+                # librdkafka leaves it to its user to ask again while a coordinator is being made.
+                if error.args[0].code() not in moving or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
 
 
 class Group:
