@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <future>
+#include <thread>
 
 #include "tests/broker/group_coordinator.h"
 #include "tests/cli/rig.h"
@@ -138,8 +139,10 @@ TEST_F(Member, AReaderThatLeavesEndsItAndWhatItWasNotGivenIsNotStored) {
 
 TEST_F(Member, AReaderThatLeavesEndsItEvenIfNothingMoreComes) {
   fill_five();
-  Command command(member({"t", "-u"}));
+  Command command(member({"t", "-u", "-X", "auto.commit.interval.ms=10"}));
   EXPECT_TRUE(command.says("e\n"));
+  // What was written last counts as given only once the reader is seen to be there still.
+  while (stored_offset() != 5) std::this_thread::yield();
   command.close_output(STDOUT_FILENO);
   EXPECT_EQ(command.end().status, 0);
   EXPECT_EQ(stored_offset(), 5);
