@@ -110,9 +110,27 @@ def golden_gzip():
     yield "gzip", "named", bytes([0]) + named
 
 
+def golden_amqp():
+    """One frame of each kind and method as each client wrote it, and all of a client's in a row."""
+    seen, streams = {}, {}
+    for line in (GOLDEN / "amqp" / "frames.txt").read_text().splitlines():
+        source, _, frame, text = line.split(" ", 3)
+        frame, name = bytes.fromhex(frame), text.split("{")[0].split(" ")[0].replace(".", "_")
+        if len(frame) > 600:
+            continue
+        if frame[0] in (1, 2) and (source, name) not in seen:
+            seen[source, name] = bytes([frame[0] - 1]) + frame[7:-1]
+            streams[source] = streams.get(source, b"") + frame
+    for (source, name), data in seen.items():
+        yield "amqp_decode", f"{source}_{name}", data
+    for source, stream in streams.items():
+        yield "amqp_decode", f"{source}_stream", bytes([3, 1, 2, 0]) + stream
+
+
 def seeds(program):
     made = {}
-    for target, name, data in [*golden_frames(), *golden_sessions(), *golden_records(), *golden_gzip()]:
+    golden = [golden_frames(), golden_sessions(), golden_records(), golden_gzip(), golden_amqp()]
+    for target, name, data in (each for some in golden for each in some):
         made.setdefault(target, {})[f"golden_{name}"] = data
     for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():
         target, name, *rest = line.split(" ")

@@ -1,6 +1,7 @@
 #include "fuzz/seeds.h"
 
 #include "protocol/amqp/frame.h"
+#include "protocol/amqp/generate.h"
 #include "protocol/amqp/methods/all.h"
 #include "protocol/amqp/properties.h"
 #include "protocol/kafka/generate.h"
@@ -394,23 +395,27 @@ void amqp_uri_seeds() {
   print("colon_in_host", "amqp://a%3Ab");
 }
 
+template <class M>
+std::vector<std::byte> amqp_bytes(const M& message) {
+  std::vector<std::byte> bytes(*amqp::encoded_size(message));
+  wire::Writer writer(bytes);
+  amqp::encode(message, writer);
+  return bytes;
+}
+
 // A seed for small reads and how much of the handshake goes before; then what the broker says.
 Seed amqp_start(unsigned good) { return Seed().u64(7).u8(good); }
 
 template <class M>
 void add_method(Seed& seed, std::uint16_t channel, const M& message) {
-  std::vector<std::byte> bytes(*amqp::encoded_size(message));
-  wire::Writer writer(bytes);
-  amqp::encode(message, writer);
+  const std::vector<std::byte> bytes = amqp_bytes(message);
   seed.u8(1).u16(channel).u32(static_cast<std::uint32_t>(bytes.size())).add(bytes).u8(0xce);
 }
 
 void add_content(Seed& seed, std::uint16_t channel, const std::string& body) {
   constexpr std::size_t kFrameMax = 8192;
   const amqp::ContentHeader header{body.size(), {.content_type = "text/plain"}};
-  std::vector<std::byte> bytes(*amqp::encoded_size(header));
-  wire::Writer writer(bytes);
-  amqp::encode(header, writer);
+  const std::vector<std::byte> bytes = amqp_bytes(header);
   seed.u8(2).u16(channel).u32(static_cast<std::uint32_t>(bytes.size())).add(bytes).u8(0xce);
   for (std::size_t at = 0; at < body.size(); at += kFrameMax - 8) {
     const std::string piece = body.substr(at, kFrameMax - 8);
@@ -436,9 +441,7 @@ void amqp_connection_seeds() {
   print(usual, "usual");
   Seed returned = amqp_start(8);
   add_method(returned, 1, amqp::BasicReturn{312, "NO_ROUTE", "", "q"});
-  std::vector<std::byte> header(*amqp::encoded_size(amqp::ContentHeader{1, {}}));
-  wire::Writer writer(header);
-  amqp::encode(amqp::ContentHeader{1, {}}, writer);
+  const std::vector<std::byte> header = amqp_bytes(amqp::ContentHeader{1, {}});
   returned.u8(2).u16(1).u32(static_cast<std::uint32_t>(header.size())).add(header).u8(0xce);
   returned.u8(3).u16(1).u32(1).text("m").u8(0xce);
   add_method(returned, 1, amqp::BasicNack{1, false, false});
@@ -473,6 +476,98 @@ void amqp_connection_seeds() {
   print(nothing, "nothing");
 }
 
+// The largest of some that is no larger than 260 bytes.
+template <class Make>
+std::vector<std::byte> largest(Random& random, Make make) {
+  std::vector<std::byte> best;
+  for (int tries = 0; tries < 40; ++tries) {
+    wire::Arena arena(1 << 20);
+    amqp::Generator generator(random, arena, {.max_fields = 3, .max_depth = 3, .max_long = 40});
+    const std::vector<std::byte> bytes = amqp_bytes(make(generator));
+    if (bytes.size() <= 260 && bytes.size() > best.size()) best = bytes;
+  }
+  return best;
+}
+
+void amqp_decode_seeds() {
+  const auto print = [](const Seed& seed, const std::string& name) {
+    seed.print("amqp_decode", name);
+  };
+  Random random(5);
+  unsigned index = 0;
+  amqp::AllMethods::for_each([&]<class M>() {
+    const auto bytes =
+        largest(random, [](amqp::Generator& generator) { return generator.method<M>(); });
+    print(Seed().u8(0).add(bytes), M::method.name);
+    print(Seed().u8(4).u8(index).u64(index), std::string(M::method.name) + "_generated");
+    ++index;
+  });
+  for (const char* name : {"header_1", "header_2"}) {
+    const auto bytes =
+        largest(random, [](amqp::Generator& generator) { return generator.header(); });
+    print(Seed().u8(1).add(bytes), name);
+    print(Seed().u8(1).add(bytes).u16(0x0102), std::string(name) + "_and_more");
+  }
+  print(Seed().u8(4).u8(index).u64(2), "header_generated");
+  print(Seed().u8(1).u16(60).u16(0).u64(3).u16(1).u16(0x8000).text(std::string_view("\3a/b", 4)),
+        "header_more_flags");
+  print(Seed().u8(1).u16(50).u16(0).u64(3).u16(0), "header_of_another_class");
+  print(Seed().u8(1).u16(60).u16(7).u64(3).u16(0), "header_weight");
+  print(Seed().u8(0).u16(60).u16(99), "unknown_method");
+  print(Seed().u8(0).u16(60).u16(11).u8(1), "more_than_the_method");
+
+  amqp::TableBuilder inner, all;
+  inner.add("a", 1).add("a", "twice");
+  amqp::ArrayBuilder array;
+  array.add("x").add(wire::null).add(amqp::Value(*inner.table()));
+  all.add("none", wire::null).add("t", true).add("b", std::int8_t{-1}).add("B", std::uint8_t{200});
+  all.add("s", std::int16_t{-2}).add("u", std::uint16_t{65535}).add("I", -3);
+  all.add("i", 4'000'000'000U).add("l", std::int64_t{-4}).add("f", 1.5F).add("d", 2.5);
+  all.add("D", amqp::Decimal{2, 314}).add("S", "text").add("x", wire::Bytes("bytes"));
+  all.add("A", amqp::Value(*array.array())).add("T", amqp::Timestamp{1'700'000'000});
+  all.add("F", amqp::Value(*inner.table()));
+  std::vector<std::byte> bytes(amqp::encoded_size(*all.table()));
+  wire::Writer writer(bytes);
+  amqp::encode_table(*all.table(), writer);
+  print(Seed().u8(2).add(std::span(bytes).subspan(4)), "table_of_all");
+  print(Seed().u8(2).u8(1).text("aL").u64(9), "table_old_tag");
+  print(Seed().u8(2).u8(1).text("at").u8(7), "table_other_truth");
+  print(Seed().u8(2).u8(9).text("a"), "table_name_too_long");
+  print(Seed().u8(2).u8(1).text("a"), "table_no_value");
+  print(Seed().u8(2).u8(1).text("a?"), "table_unknown_tag");
+  print(Seed().u8(2).u8(1).text("aS").u32(1000).text("x"), "table_length_beyond");
+  print(Seed().u8(2).u8(1).text("aS").u32(0xffffffff), "table_length_largest");
+  Seed deep;
+  for (std::uint32_t left = 40; left > 0; left -= 5) deep.text("A").u32(left - 5);
+  print(Seed().u8(2).u8(1).text("a").add(deep.bytes()), "table_deep");
+  print(Seed().u8(2).u8(0).text("S").u32(700).fill(700, 'x'), "table_large");
+
+  const auto frame = [](Seed& seed, unsigned type, unsigned channel, std::string_view payload) {
+    seed.u8(type).u16(channel).u32(static_cast<std::uint32_t>(payload.size())).text(payload);
+    seed.u8(0xce);
+  };
+  const auto stream = [](unsigned from, unsigned limit) {
+    return Seed().u8(3).u8(from).u16(limit);
+  };
+  Seed frames;
+  frame(frames, 1, 1, "method");
+  frame(frames, 2, 1, "header of this");
+  frame(frames, 3, 1, "body");
+  frame(frames, 3, 1, "");
+  frames.text(amqp::kHeartbeatFrame);
+  print(stream(1, 100).add(frames.bytes()), "stream");
+  print(stream(0, 100).text(amqp::kProtocolHeader).add(frames.bytes()), "stream_of_a_client");
+  print(stream(1, 100).text(std::string_view("AMQP\x00\x01\x00\x00", 8)), "stream_refused");
+  print(stream(0, 100).text("AMQX"), "stream_other_protocol");
+  print(stream(1, 20).add(frames.bytes()).u8(3).u16(1).u32(30), "stream_too_large");
+  print(stream(1, 100).u8(4).u16(1).u32(0), "stream_unknown_type");
+  print(stream(1, 100).u8(8).u16(1).u32(0).u8(0xce), "stream_heartbeat_on_a_channel");
+  print(stream(1, 100).u8(3).u16(0).u32(0).u8(0xce), "stream_body_without_a_channel");
+  print(stream(1, 100).u8(8).u16(0).u32(5), "stream_heartbeat_with_more");
+  print(stream(1, 100).u8(1).u16(0).u32(4).u32(1).u8(0xcd), "stream_bad_end");
+  print(stream(1, 100).u8(1).u16(0).u32(20).u16(1), "stream_cut_off");
+}
+
 }  // namespace
 }  // namespace tern::fuzz
 
@@ -482,6 +577,7 @@ int main() {
   tern::fuzz::property_seeds();
   tern::fuzz::amqp_uri_seeds();
   tern::fuzz::amqp_connection_seeds();
+  tern::fuzz::amqp_decode_seeds();
   tern::fuzz::decode_seeds();
   tern::fuzz::message_seeds();
   tern::fuzz::tagged_seeds();
