@@ -5,8 +5,9 @@ The names are those of the Bazel Central Registry, so a program that has its own
 """
 
 def tern_system_deps():
-    """What the library needs: Asio (libasio-dev) and zlib (zlib1g-dev)."""
+    """What the library needs: Asio (libasio-dev), zlib (zlib1g-dev), and for TLS alone libssl-dev."""
     _system("asio", "/usr/include")
+    _system("openssl", "/usr/include")
     _system("zlib", "/usr/include")
 
 def tern_system_dev_deps():

@@ -19,6 +19,18 @@ Failure invalid(const std::string& what) {
 
 bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
+Failure check_tls(const ConnectionConfig& config) {
+  if (!config.tls) {
+    if (config.tls_options == TlsOptions()) return {};
+    return invalid("tls_options: they need TLS (amqps://)");
+  }
+  if (!config.stream) {
+    return invalid(
+        "stream: amqps:// needs TLS; link //client/tls:openssl and set it to tls::openssl()");
+  }
+  return config.stream->check(config.tls_options);
+}
+
 Failure check_hosts(const ConnectionConfig& config) {
   if (config.hosts.empty()) return invalid("hosts: at least one is needed");
   for (const Endpoint& host : config.hosts) {
@@ -48,7 +60,6 @@ Failure check(const ConnectionConfig& config) {
     bool holds;
     const char* otherwise;
   } rules[] = {
-      {!config.tls, "tls: there is no TLS yet (amqps://)"},
       {config.virtual_host.size() <= kMaxShortString, "virtual_host: at most 255 bytes"},
       // PLAIN puts a zero between the two.
       {!has_nul(credentials.user) && credentials.user.size() <= kMaxShortString,
@@ -73,7 +84,7 @@ Failure check(const ConnectionConfig& config) {
   for (const auto& rule : rules) {
     if (!rule.holds) return invalid(rule.otherwise);
   }
-  return {};
+  return check_tls(config);
 }
 
 Endpoint with_port(const Endpoint& host, const ConnectionConfig& config) {

@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "client/core/error.h"
 #include "client/core/ports.h"
+#include "client/core/stream.h"
 #include "client/core/time.h"
 
 namespace tern::amqp {
@@ -38,7 +40,12 @@ struct ConnectionConfig {
   // Tried in this order, and again from the start; one that answered last time is tried first. Port
   // 0 is the default one: 5672, or 5671 with `tls`.
   std::vector<Endpoint> hosts = {{"localhost", 0}};
-  bool tls = false;  // what amqps:// means. Not there yet: check() refuses it.
+  bool tls = false;  // what amqps:// means; needs a `stream`
+  // Makes TLS of connections: tls::openssl(), from the target //client/tls:openssl. May be set in
+  // any case, amqp:// does without.
+  std::shared_ptr<const StreamFactory> stream = {};
+  // What the URI says of TLS; takes the place of what `stream` was made with.
+  TlsOptions tls_options = {};
 
   std::string virtual_host = "/";
   Mechanism mechanism = Mechanism::plain;

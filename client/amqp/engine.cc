@@ -15,11 +15,14 @@ constexpr Duration kLockedPause = std::chrono::seconds(2);
 }  // namespace
 
 Engine::Engine(Network& network, ConnectionConfig config, std::uint64_t seed)
-    : network_(network),
-      config_(std::move(config)),
+    : config_(std::move(config)),
+      stream_(config_.tls && config_.stream
+                  ? config_.stream->over(network, timers_, config_.tls_options)
+                  : nullptr),
+      network_(stream_ ? *stream_ : network),
       now_(network.now()),
       pool_(kPoolBytes),
-      session_(network, timers_, pool_, config_, *this),
+      session_(network_, timers_, pool_, config_, *this),
       random_(config_.seed != 0 ? config_.seed : seed),
       backoff_(config_.recovery_backoff, config_.recovery_backoff_max),
       recovery_timer_(Timer::calling<&Engine::on_recovery_timer>(timers_, this)) {}

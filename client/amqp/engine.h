@@ -166,9 +166,10 @@ class Engine final : public Machine, private Session::Owner {
   void give_number(const std::shared_ptr<ChannelCore>& channel, Now now);
   ChannelCore* find(std::uint16_t id);
 
-  Network& network_;
   const ConnectionConfig config_;
   Timers timers_;
+  const std::unique_ptr<StreamNetwork> stream_;  // null: plain TCP
+  Network& network_;
   Inlet inlet_;
   Now now_;
   FramePool pool_;

@@ -408,9 +408,14 @@ void Session::drop(const Failure& why) {
 void Session::on_closed(Stage stage, std::error_code why, Now now) {
   now_ = now;
   Failure failure = reason_;
+  const std::string more(network_.why_closed());
+  if (failure && !more.empty()) failure = Failure(failure.code, failure.message() + "; " + more);
   if (!failure) {
     std::string text = name() + ": " + to_string(stage) + ": " + why.message();
-    if (state_ == State::greeting) text += "; it was closed before the broker said anything";
+    if (!more.empty()) text += ": " + more;
+    if (state_ == State::greeting && stage != Stage::tls) {
+      text += "; it was closed before the broker said anything";
+    }
     if (state_ == State::login) {
       text += "; it was closed after the login: user or password may be wrong";
     }

@@ -145,11 +145,50 @@ Failure parse_virtual_host(std::string_view text, ConnectionConfig& config) {
   return {};
 }
 
+Failure wrong_value(std::string_view parameter, const char* what) {
+  return invalid("parameter " + std::string(parameter) + ": " + what);
+}
+
+// False if it is none of TLS.
+bool set_tls_parameter(std::string_view parameter, const std::string& value,
+                       ConnectionConfig& config, Failure& failure) {
+  TlsOptions& options = config.tls_options;
+  const struct {
+    const char* name;
+    std::string& option;
+  } texts[] = {{"cacertfile", options.ca_file},
+               {"certfile", options.certificate_file},
+               {"keyfile", options.key_file},
+               {"password", options.key_password}};
+  for (const auto& text : texts) {
+    if (parameter != text.name) continue;
+    text.option = value;
+    if (value.empty()) failure = wrong_value(parameter, "it is empty");
+    return true;
+  }
+  if (parameter == "verify") {
+    options.verify_peer = value == "verify_peer";
+    if (!*options.verify_peer && value != "verify_none") {
+      failure = wrong_value(parameter, "verify_peer or verify_none");
+    }
+  } else if (parameter == "fail_if_no_peer_cert") {
+    if (value != "true") {
+      failure = wrong_value(parameter, "only true: a broker without a certificate is refused");
+    }
+  } else if (parameter == "server_name_indication") {
+    if (value.empty()) failure = wrong_value(parameter, "a host name or disable");
+    const bool disabled = value == "disable";
+    options.server_name = disabled ? "" : value;
+    options.check_name = !disabled;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Failure set_parameter(std::string_view parameter, const std::string& value,
                       ConnectionConfig& config) {
-  const auto wrong = [&](const char* what) {
-    return invalid("parameter " + std::string(parameter) + ": " + what);
-  };
+  const auto wrong = [&](const char* what) { return wrong_value(parameter, what); };
   if (parameter == "heartbeat") {
     std::uint32_t seconds = 0;
     if (!number(value, std::uint32_t{65'535}, seconds)) return wrong("seconds, 0 to 65535");
@@ -177,10 +216,14 @@ Failure set_parameter(std::string_view parameter, const std::string& value,
     return wrong("plain, amqplain or external");
   } else if (parameter == "connection_name") {
     config.connection_name = value;
+  } else if (Failure failure; set_tls_parameter(parameter, value, config, failure)) {
+    if (!failure && !config.tls) return wrong("only for amqps://");
+    return failure;
   } else {
     return invalid("there is no parameter \"" + std::string(parameter.substr(0, 64)) +
                    "\"; there are heartbeat, connection_timeout, channel_max, frame_max, "
-                   "auth_mechanism and connection_name");
+                   "auth_mechanism, connection_name, and for amqps:// cacertfile, certfile, "
+                   "keyfile, password, verify, server_name_indication, fail_if_no_peer_cert");
   }
   return {};
 }

@@ -11,7 +11,14 @@
 // auth_mechanism (plain, amqplain or external, in any case), connection_name. Others are refused,
 // by name.
 //
-// amqps:// sets `tls`. Pure function; any thread.
+// amqps:// sets `tls`, and may have RabbitMQ's parameters for it, which go to `tls_options`:
+//  - cacertfile, certfile, keyfile, password: PEM files, and the password of the key
+//  - verify: verify_peer (the default here) or verify_none
+//  - server_name_indication: the name that is asked for and has to be in the certificate, or
+//    "disable": no name is asked for, and any will do
+//  - fail_if_no_peer_cert: only "true", for it is always so
+//
+// Pure function; any thread.
 #ifndef TERN_CLIENT_AMQP_URI_H_
 #define TERN_CLIENT_AMQP_URI_H_
 

@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 
 #include "client/core/time.h"
@@ -135,6 +136,8 @@ class Network {
   virtual void want_write(LinkId id) = 0;
   // While paused no on_read() comes, and the peer feels it.
   virtual void pause_read(LinkId id, bool paused) = 0;
+  // Inside on_closed(): what is known beyond its error code, in words; often nothing.
+  virtual std::string_view why_closed() const { return {}; }
 
   // A call from outside a step made work or an earlier deadline: step() will run soon. Any thread;
   // cheap when a step is already due.

@@ -50,6 +50,9 @@ Failure check(const ClientConfig& config) {
       return invalid("codecs: " + std::string(name(codec->id())) + ": " + problem);
     }
   }
+  if (config.stream) {
+    if (const Failure failure = config.stream->check({})) return failure;
+  }
   const Duration millisecond = std::chrono::milliseconds(1);
   return Checks()
       .that(config.client_id.size() <= 0x7fff, "client_id: at most 32767 bytes")

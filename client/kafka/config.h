@@ -16,6 +16,7 @@
 
 #include "client/core/completion.h"
 #include "client/core/error.h"
+#include "client/core/stream.h"
 #include "client/core/time.h"
 #include "client/kafka/observer.h"
 #include "protocol/kafka/compression.h"
@@ -52,6 +53,10 @@ struct ClientConfig {
 
   // Codecs for compressed batches; others than gzip are targets of their own.
   Codecs codecs = {gzip()};
+
+  // Makes TLS of all connections: tls::openssl(), from the target //client/tls:openssl. Null: plain
+  // TCP.
+  std::shared_ptr<const StreamFactory> stream = {};
 
   // Sees connects, requests, batches and errors; null costs nothing.
   std::shared_ptr<Observer> observer = {};

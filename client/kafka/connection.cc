@@ -490,10 +490,11 @@ void Connection::on_closed(Stage stage, std::error_code why, Now now) {
   Failure failure = close_reason_;
   if (!ours) {
     std::string text = name() + ": " + to_string(stage) + ": " + why.message();
+    const std::string_view more = engine_.network().why_closed();
+    if (!more.empty()) text.append(": ").append(more);
     if (handshake) {
-      text +=
-          "; the connection was made but ended in the handshake: is this a Kafka broker's "
-          "plaintext port?";
+      text += "; the connection was made but ended in the handshake: is this a Kafka broker's ";
+      text += engine_.config().stream ? "port?" : "plaintext port?";
       // Some services reset the connection instead of saying that they do not know the version.
       if (backoff_.failures() >= 1 && versions_version_ > 0) --versions_version_;
     }

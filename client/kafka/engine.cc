@@ -27,9 +27,10 @@ const char* to_string(Role role) {
 }
 
 Engine::Engine(Network& network, ClientConfig config, std::uint64_t seed)
-    : network_(network),
-      config_(std::move(config)),
+    : config_(std::move(config)),
       random_(config_.seed != 0 ? config_.seed : seed),
+      stream_(config_.stream ? config_.stream->over(network, timers_, {}) : nullptr),
+      network_(stream_ ? *stream_ : network),
       now_(network.now()),
       response_pool_(kResponsePoolBytes),
       cluster_(std::make_unique<Cluster>(*this)) {}

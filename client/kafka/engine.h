@@ -99,10 +99,11 @@ class Engine final : public Machine {
   void set_now(Now now) { now_ = now; }
 
  private:
-  Network& network_;
   const ClientConfig config_;
   Random random_;
   Timers timers_;
+  const std::unique_ptr<StreamNetwork> stream_;  // null: plain TCP
+  Network& network_;
   Inlet inlet_;
   Now now_;
   bool closed_ = false;

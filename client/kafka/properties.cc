@@ -360,8 +360,10 @@ constexpr Setting kSettings[] = {
 };
 constexpr std::size_t kSettingCount = std::size(kSettings);
 
-constexpr const char* kNoSecurity =
-    "tern speaks PLAINTEXT only, TLS and SASL are not supported yet";
+constexpr const char* kTlsElsewhere =
+    "TLS is not among these settings, a program has it by ClientConfig::stream; SASL is not "
+    "supported yet";
+constexpr const char* kNoSasl = "SASL is not supported by tern yet";
 constexpr const char* kNoShareGroups = "share groups are not supported by tern yet";
 constexpr const char* kNoTransactions = "transactions are not supported by tern yet";
 constexpr const char* kBytesOnly = "tern takes and gives bytes as they are; leave it out";
@@ -378,12 +380,12 @@ struct Unsupported {
   std::string_view harmless = {};  // the value that tells tern to do what it does anyway
 };
 constexpr Unsupported kUnsupported[] = {
-    {"security.protocol", kNoSecurity, "plaintext"},
-    {"security.providers", kNoSecurity},
-    {"sasl.", kNoSecurity},
-    {"ssl.", kNoSecurity},
-    {"enable.sasl.oauthbearer.unsecure.jwt", kNoSecurity},
-    {"enable.ssl.certificate.verification", kNoSecurity},
+    {"security.protocol", kTlsElsewhere, "plaintext"},
+    {"security.providers", kTlsElsewhere},
+    {"sasl.", kNoSasl},
+    {"ssl.", kTlsElsewhere},
+    {"enable.sasl.oauthbearer.unsecure.jwt", kNoSasl},
+    {"enable.ssl.certificate.verification", kTlsElsewhere},
     {"group.protocol.type", kNotHere, "consumer"},
     {"group.", kNotHere},
     {"rebalance.timeout.ms", "members of tern have max.poll.interval.ms for it; set that instead"},

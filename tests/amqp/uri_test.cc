@@ -101,6 +101,7 @@ TEST(Uri, TlsHasItsOwnPort) {
   const ConnectionConfig config = parsed("AMQPS://host");
   EXPECT_TRUE(config.tls);
   EXPECT_EQ(with_port(config.hosts[0], config).port, 5671);
+  // Nothing here speaks it.
   EXPECT_EQ(check(config).code, ClientErrc::invalid_config);
 }
 

@@ -324,9 +324,9 @@ TEST(Properties, BadValuesAreToldWhatIsAllowed) {
 
 TEST(Properties, WhatKafkaKnowsAndTernCannotDoIsSaid) {
   const std::pair<const char*, const char*> cases[] = {
-      {"security.protocol=SSL", "TLS and SASL are not supported yet"},
-      {"sasl.jaas.config=secret", "TLS and SASL are not supported yet"},
-      {"ssl.keystore.password=secret", "TLS and SASL are not supported yet"},
+      {"security.protocol=SSL", "ClientConfig::stream"},
+      {"sasl.jaas.config=secret", "SASL is not supported"},
+      {"ssl.keystore.password=secret", "ClientConfig::stream"},
       {"partition.assignment.strategy=mine", "own_assignors"},
       {"partition.assignment.strategy=range,range", "each once"},
       {"transactional.id=t", "transactions are not supported"},

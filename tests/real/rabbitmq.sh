@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # RabbitMQ (Debian's rabbitmq-server) on loopback ports, in a folder of its own.
 #
-#   rabbitmq.sh start [--port P] [--set KEY=VALUE]...   prints host:port; KEY=VALUE as in rabbitmq.conf
+#   rabbitmq.sh start [--port P] [--set KEY=VALUE]... [--plugin NAME]...
+#                                                       prints host:port; KEY=VALUE as in rabbitmq.conf
 #   rabbitmq.sh stop [--port P]                         kills and removes everything (default: all)
 #   rabbitmq.sh status
 #   rabbitmq.sh version --port P                        the version that runs there
@@ -58,7 +59,8 @@ start() {
   if (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then die "port $PORT is taken"; fi
   mkdir -p "$RUN/data" "$RUN/log"
   echo "$PORT" >"$RUN/port"
-  echo '[].' >"$RUN/plugins"
+  local IFS=,
+  echo "[${PLUGINS[*]}]." >"$RUN/plugins"
   {
     echo "listeners.tcp.1 = 127.0.0.1:$PORT"
     # A tenth of the memory is too little on small machines, and nobody is to notice the disk.
@@ -100,13 +102,14 @@ status() {
   done
 }
 
-PORT= SETTINGS=()
+PORT= SETTINGS=() PLUGINS=()
 command=${1:-}
 [[ $# -gt 0 ]] && shift
 while [[ $# -gt 0 ]]; do
   case $1 in
     --port) PORT=${2:?--port wants a number} && shift ;;
     --set) SETTINGS+=("${2:?--set wants KEY=VALUE}") && shift ;;
+    --plugin) PLUGINS+=("${2:?--plugin wants a name}") && shift ;;
     --) shift && break ;;
     *) die "what is '$1'?" ;;
   esac
