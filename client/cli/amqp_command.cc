@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kCommonHelp = R"(
   -u, --url URL               amqp://user:password@host:port/vhost, with more than one host if you
-                              like; without it AMQP_URL, or else amqp://guest:guest@localhost
+                              like; without it AMQP_URL, or else amqp://guest:guest@localhost;
+                              amqps://... for TLS, with ?cacertfile=FILE and the like
   -m SECONDS                  patience with the broker (10)
       --quiet                 no summary, no words about connections that are made again
 )";

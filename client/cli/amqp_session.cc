@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "client/tls/openssl.h"
 #include "protocol/amqp/errors.h"
 
 namespace tern::cli {
@@ -35,6 +36,7 @@ amqp::ConnectionConfig AmqpOptions::config() const {
   config.connect_timeout = std::chrono::seconds(patience_s);
   config.operation_timeout = std::chrono::seconds(patience_s);
   config.connection_name = "tern amqp";
+  config.stream = tls::openssl();
   Failure failure;
   if (!from.empty()) failure = amqp::parse_uri(from, config);
   if (!failure) failure = check(config);
@@ -109,7 +111,9 @@ const char* AmqpSession::next_step(const std::error_code& error) {
   if (error == ReplyErrc::precondition_failed) {
     return "; what exists has other properties: say the same ones, or delete it first";
   }
-  if (error == ClientErrc::not_the_protocol) return "; is this the port of AMQP without TLS?";
+  if (error == ClientErrc::not_the_protocol) {
+    return "; amqp:// is AMQP without TLS, amqps:// with it: is the port the right one?";
+  }
   const bool unreachable = error.category() == std::system_category() ||
                            error.category() == std::generic_category() ||
                            error == Condition::timed_out || error == ClientErrc::no_broker;
