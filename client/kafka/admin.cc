@@ -9,7 +9,6 @@
 namespace tern::kafka {
 
 using internal::AdminSource;
-using internal::copy_to;
 using internal::run;
 using internal::words_of;
 

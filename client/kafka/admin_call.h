@@ -2,13 +2,11 @@
 #ifndef TERN_CLIENT_KAFKA_ADMIN_CALL_H_
 #define TERN_CLIENT_KAFKA_ADMIN_CALL_H_
 
-#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "client/kafka/admin_core.h"
 
@@ -52,14 +50,6 @@ void run(AdminCore& core, AdminCall call, Make make, Take take, Completion<Failu
   };
   core.run(call.id, std::move(call.what), std::move(call.target), Duration::zero(), std::move(send),
            std::move(end));
-}
-
-template <class T>
-wire::Array<T> copy_to(wire::Arena& arena, const std::vector<T>& items) {
-  T* out = arena.make_array<T>(items.size());
-  if (out == nullptr) return {};
-  std::copy(items.begin(), items.end(), out);
-  return {out, items.size()};
 }
 
 // The broker's words, or those of the code.

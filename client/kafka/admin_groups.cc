@@ -14,7 +14,6 @@ namespace tern::kafka {
 
 using internal::AdminCall;
 using internal::AdminSource;
-using internal::copy_to;
 using internal::run;
 using internal::words_of;
 

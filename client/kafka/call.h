@@ -7,6 +7,7 @@
 #define TERN_CLIENT_KAFKA_CALL_H_
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -49,6 +50,21 @@ class FlatBytes {
   std::unique_ptr<std::byte[]> data_;
   std::size_t size_ = 0, capacity_ = 0;
 };
+
+// As requests have times.
+inline std::int32_t to_ms(Duration duration) {
+  return static_cast<std::int32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+// For what a request points to. Empty if the arena's limit stands against it.
+template <class T>
+wire::Array<T> copy_to(wire::Arena& arena, const std::vector<T>& items) {
+  T* out = arena.make_array<T>(items.size());
+  if (out == nullptr) return {};
+  std::copy(items.begin(), items.end(), out);
+  return {out, items.size()};
+}
 
 // One encoded request: the size prefix, the header and the body, large fields by reference.
 struct Outgoing {

@@ -16,11 +16,6 @@ constexpr Duration kJoinSlack = std::chrono::seconds(5);
 // How long a leader waits to be told of topics that it has not heard of.
 constexpr Duration kMetadataPatience = std::chrono::seconds(5);
 
-std::int32_t to_ms(Duration duration) {
-  return static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 std::vector<std::shared_ptr<const Assignor>> assignors_of(const ConsumerConfig& config) {
   std::vector<std::shared_ptr<const Assignor>> all = config.own_assignors;
   for (const std::string& name : config.assignors) {
@@ -190,9 +185,7 @@ void ClassicMembership::lose_coordinator(std::int32_t node_id) {
   engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);
 }
 
-void ClassicMembership::trouble(const Failure& why) const {
-  if (Observer* observer = engine_.observer()) observer->on_trouble("group", why);
-}
+void ClassicMembership::trouble(const Failure& why) const { engine_.tell_trouble("group", why); }
 
 Failure ClassicMembership::refusal(const char* api, BrokerErrc error) const {
   return Failure(make_error_code(error), "group \"" + config_.group + "\": " + api + ": " +

@@ -156,7 +156,7 @@ void Cluster::on_metadata(const Failure& why, const MetadataResponse* reply, std
   }
   if (failure) {
     trouble_ = failure;
-    if (Observer* observer = engine_.observer()) observer->on_trouble("metadata", failure);
+    engine_.tell_trouble("metadata", failure);
     timer_.set(deadline_after(now.mono, backoff_.next(engine_.random())));
     notify(now);
     return;

@@ -164,7 +164,7 @@ void ConsumerGroup::check_poll(Now now) {
   const Failure why(
       make_error_code(ClientErrc::timed_out),
       "group \"" + config_->group + "\": the application has not polled for max_poll_interval");
-  if (Observer* observer = engine_.observer()) observer->on_trouble("group", why);
+  engine_.tell_trouble("group", why);
   lose_all(why, now);
   membership_->leave("the application does not poll", now);
 }
@@ -254,7 +254,7 @@ void ConsumerGroup::lose_all(const Failure& why, Now) {
   owned_.clear();
   publish();
   queue_event(Event::Kind::lost, std::move(lost), kNever);
-  if (Observer* observer = engine_.observer()) observer->on_trouble("group", why);
+  engine_.tell_trouble("group", why);
 }
 
 void ConsumerGroup::on_membership_failed(const Failure& why, bool for_good) {
@@ -347,9 +347,7 @@ void ConsumerGroup::store_finished(Event& event) {
   Offsets offsets = config_->auto_commit ? finished(&event.partitions) : Offsets();
   offsets_.commit_before_hand_over(std::move(offsets), event.by,
                                    [this, number = event.number](const Failure& why, Now) {
-                                     if (Observer* observer = why ? engine_.observer() : nullptr) {
-                                       observer->on_trouble("group", why);
-                                     }
+                                     if (why) engine_.tell_trouble("group", why);
                                      for (Event& each : events_)
                                        each.commit_done |= each.number == number;
                                      engine_.wake();

@@ -203,9 +203,7 @@ void ConsumerGroup::auto_commit(Now now) {
                   deadline_after(now.mono, engine_.config().operation_timeout),
                   [this](const Failure& why, Now) {
                     auto_committing_ = false;
-                    if (Observer* observer = why ? engine_.observer() : nullptr) {
-                      observer->on_trouble("group", why);
-                    }
+                    if (why) engine_.tell_trouble("group", why);
                   });
 }
 

@@ -36,9 +36,7 @@ bool is_hopeless(const std::error_code& code) {
 
 }  // namespace
 
-void ConsumerCore::trouble(const Failure& why) {
-  if (Observer* observer = engine_.observer()) observer->on_trouble("consumer", why);
-}
+void ConsumerCore::trouble(const Failure& why) { engine_.tell_trouble("consumer", why); }
 
 void ConsumerCore::retry(ConsumerPartition& partition, Now now) {
   partition.not_before = deadline_after(now.mono, partition.backoff.next(engine_.random()));

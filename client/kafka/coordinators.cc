@@ -104,7 +104,7 @@ void Coordinators::on_reply(const Key& key, const Failure& why,
   // without end.
   entry.not_before = deadline_after(now.mono, entry.backoff.next(engine_.random()));
   if (failure) {
-    if (Observer* observer = engine_.observer()) observer->on_trouble("coordinator", failure);
+    engine_.tell_trouble("coordinator", failure);
   } else {
     entry.node_id = found.node_id;
     entry.backoff.reset();

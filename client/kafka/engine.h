@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "client/core/timers.h"
 #include "client/kafka/cluster.h"
 #include "client/kafka/config.h"
+#include "client/kafka/observer.h"
 
 namespace tern::kafka {
 
@@ -94,6 +96,10 @@ class Engine final : public Machine {
   const ClientConfig& config() const { return config_; }
   FramePool& response_pool() { return response_pool_; }
   Observer* observer() { return config_.observer.get(); }
+  // To the observer, if there is one.
+  void tell_trouble(std::string_view what, const Failure& why) {
+    if (config_.observer) config_.observer->on_trouble(what, why);
+  }
   // The time of the step, event or call being worked on.
   Now now() const { return now_; }
   void set_now(Now now) { now_ = now; }

@@ -19,11 +19,6 @@ std::int32_t to_int32(std::size_t n) {
       std::min<std::size_t>(n, std::numeric_limits<std::int32_t>::max()));
 }
 
-std::int32_t to_ms(Duration d) {
-  return static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
-}
-
 // Calls f(first, last) for each run of neighbours of the same topic.
 template <class Items, class F>
 void for_each_topic(const Items& items, F&& f) {

@@ -215,7 +215,7 @@ void Fetcher::on_fetch_failed(FetchSession& session, const Failure& why, Now now
   for (const ConsumerPartitionPtr& partition : partitions_.all()) {
     if (partition->preferred_replica == session.node_id()) partition->preferred_replica = -1;
   }
-  if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
+  engine_.tell_trouble("fetch", why);
   engine_.cluster().refresh(now);
   // The connection paces itself when it is the network; anything else would come back at once.
   if (why.code == ClientErrc::unsupported_version ||
@@ -285,7 +285,7 @@ void Fetcher::on_session_error(FetchSession& session, BrokerErrc error, Now now)
   const Failure why(make_error_code(error), "Fetch from broker " +
                                                 std::to_string(session.node_id()) + ": " +
                                                 make_error_code(error).message());
-  if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
+  engine_.tell_trouble("fetch", why);
   const bool of_session = error == BrokerErrc::fetch_session_id_not_found ||
                           error == BrokerErrc::invalid_fetch_session_epoch ||
                           error == BrokerErrc::fetch_session_topic_id_error;
@@ -400,7 +400,7 @@ void Fetcher::on_partition_error(FetchSession& session, ConsumerPartition& parti
   const bool retriable = error == BrokerErrc::unknown_server_error ||
                          (is_retriable(error) && error != BrokerErrc::corrupt_message);
   if (!retriable) return listener_.on_unreadable(partition, why);
-  if (Observer* observer = engine_.observer()) observer->on_trouble("fetch", why);
+  engine_.tell_trouble("fetch", why);
   if (data.current_leader.leader_id >= 0 &&
       engine_.cluster().on_leader_hint(partition.topic, partition.index,
                                        data.current_leader.leader_id,

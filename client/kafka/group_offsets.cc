@@ -280,7 +280,7 @@ void GroupOffsets::on_commit_reply(const CommitBatch& batch, const Failure& why,
   if (why) {
     lose_coordinator(batch.node);
     strays_until_ = deadline_after(now.mono, engine_.config().request_timeout);
-    if (Observer* observer = engine_.observer()) observer->on_trouble("commit", why);
+    engine_.tell_trouble("commit", why);
   }
   std::map<std::pair<std::string_view, std::int32_t>, Failure> failed, again;
   for (const Asked& offset : batch.offsets) {
@@ -463,7 +463,7 @@ void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, cons
 void GroupOffsets::retry(Fetch& fetch, const Failure& why, Now now) {
   fetch.last = why;
   fetch.not_before = deadline_after(now.mono, fetch.backoff.next(engine_.random()));
-  if (Observer* observer = engine_.observer()) observer->on_trouble("group", why);
+  engine_.tell_trouble("group", why);
 }
 
 void GroupOffsets::finish(Fetch& fetch, const Failure& why, Offsets found, Now now) {

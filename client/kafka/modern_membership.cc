@@ -15,11 +15,6 @@ constexpr std::int32_t kJoin = 0;
 constexpr std::int32_t kLeave = -1;
 constexpr std::int32_t kLeaveForNow = -2;  // a static member, which may come back
 
-std::int32_t to_ms(Duration duration) {
-  return static_cast<std::int32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 ModernMembership::ModernMembership(Engine& engine, std::shared_ptr<const ConsumerConfig> config,
@@ -212,7 +207,7 @@ void ModernMembership::on_answer(const Said& said, std::int32_t node, const Fail
                           (reply->error_message.is_null() ? make_error_code(error).message()
                                                           : reply->error_message.str()));
   }
-  if (Observer* observer = engine_.observer()) observer->on_trouble("group", failure);
+  engine_.tell_trouble("group", failure);
   on_error(error, failure, now);
 }
 

@@ -168,8 +168,7 @@ void OffsetFinder::send(Connection& connection, std::int16_t min_version,
     ListOffsetsRequest request;
     request.replica_id = -1;
     request.isolation_level = static_cast<std::int8_t>(isolation);
-    request.timeout_ms = static_cast<std::int32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count());
+    request.timeout_ms = to_ms(timeout);
     auto* topics = arena.make_array<ListOffsetsRequest::ListOffsetsTopic>(batch->size());
     auto* partitions = arena.make_array<ListOffsetsRequest::ListOffsetsPartition>(batch->size());
     if (!topics || !partitions) return request;

@@ -100,10 +100,7 @@ Failure ProduceCall::encode(std::int16_t version, std::int32_t correlation_id,
   }
   ProduceRequest request;
   request.acks = static_cast<std::int16_t>(owner_->config_.acks);
-  request.timeout_ms =
-      static_cast<std::int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                    owner_->engine_.config().request_timeout)
-                                    .count());
+  request.timeout_ms = to_ms(owner_->engine_.config().request_timeout);
   request.topic_data = topics_;
   // Copies of small batches spare the kernel pieces, as long as the buffer has room for them.
   std::size_t min_splice = wire::kMinSpliceBytes;
@@ -672,7 +669,7 @@ void ProducerCore::on_producer_id(const Failure& why, const InitProducerIdRespon
     fatal = !is_retriable(error);
   }
   if (failure) {
-    if (Observer* observer = engine_.observer()) observer->on_trouble("producer id", failure);
+    engine_.tell_trouble("producer id", failure);
     producer_id_retry_at_ = deadline_after(now.mono, producer_id_backoff_.next(engine_.random()));
     if (fatal) {
       for (Batch* batch : accumulator_.expired(kNever)) {
