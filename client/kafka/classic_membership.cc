@@ -29,14 +29,6 @@ bool all_cooperative(const std::vector<std::shared_ptr<const Assignor>>& assigno
                      [](const auto& each) { return each->cooperative(); });
 }
 
-bool is_coordinator_error(BrokerErrc error) {
-  return error == BrokerErrc::not_coordinator || error == BrokerErrc::coordinator_not_available;
-}
-
-wire::Bytes view_of(const std::vector<std::byte>& bytes) {
-  return wire::Bytes(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-}
-
 wire::Text instance_of(const ConsumerConfig& config) {
   return config.instance_id.empty() ? wire::Text::null() : wire::Text(config.instance_id);
 }
@@ -49,6 +41,7 @@ ClassicMembership::ClassicMembership(Engine& engine, std::shared_ptr<const Consu
       shared_config_(std::move(config)),
       config_(*shared_config_),
       owner_(owner),
+      coordinator_(engine, config_.group),
       assignors_(assignors_of(config_)),
       cooperative_(all_cooperative(assignors_)),
       self_(std::make_shared<ClassicMembership*>(this)),
@@ -90,7 +83,7 @@ bool ClassicMembership::advance(Now now) {
   switch (state_) {
     case State::out:
       if (!wanted_) return false;
-      engine_.cluster().coordinators().forget_trouble(Coordinators::Kind::group, config_.group);
+      coordinator_.forget_trouble();
       begin_round(now);
       return true;
     case State::preparing:
@@ -175,21 +168,20 @@ const Assignor* ClassicMembership::find_assignor(std::string_view name) const {
   return nullptr;
 }
 
-// ----------------------------------------------------------------------------------- coordinator
-
-std::int32_t ClassicMembership::coordinator(Now now) {
-  return engine_.cluster().coordinators().find(Coordinators::Kind::group, config_.group, now);
-}
-
-void ClassicMembership::lose_coordinator(std::int32_t node_id) {
-  engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);
-}
+// ---------------------------------------------------------------------------------- what goes
+// wrong
 
 void ClassicMembership::trouble(const Failure& why) const { engine_.tell_trouble("group", why); }
 
 Failure ClassicMembership::refusal(const char* api, BrokerErrc error) const {
   return Failure(make_error_code(error), "group \"" + config_.group + "\": " + api + ": " +
                                              make_error_code(error).message());
+}
+
+Failure ClassicMembership::fenced() const {
+  return Failure(make_error_code(ClientErrc::fenced),
+                 "group \"" + config_.group + "\": another member has taken over the " +
+                     "instance id \"" + config_.instance_id + "\"");
 }
 
 void ClassicMembership::retry(const Failure& why, Now now) {
@@ -230,10 +222,7 @@ void ClassicMembership::on_refused(BrokerErrc error, const MemberIdentity& used,
     case BrokerErrc::illegal_generation:
       return reset(error, now);
     case BrokerErrc::fenced_instance_id:
-      return fail(Failure(make_error_code(ClientErrc::fenced),
-                          "group \"" + config_.group + "\": another member has taken over the " +
-                              "instance id \"" + config_.instance_id + "\""),
-                  true, now);
+      return fail(fenced(), true, now);
     case BrokerErrc::rebalance_in_progress:
       // While a round is under way it says nothing new.
       if (state_ == State::stable || state_ == State::adopting) {
@@ -245,22 +234,38 @@ void ClassicMembership::on_refused(BrokerErrc error, const MemberIdentity& used,
   }
 }
 
+// --------------------------------------------------------------------------------------- requests
+
+template <class Request, class Make>
+void ClassicMembership::ask(Connection& connection, Duration timeout, Make make,
+                            void (ClassicMembership::*take)(const Failure&,
+                                                            const typename Request::Response*,
+                                                            Now)) {
+  auto done = [self = std::weak_ptr(self_), round = round_, take](
+                  const Failure& why, const typename Request::Response* reply, std::int16_t,
+                  Now now) {
+    const auto alive = self.lock();
+    if (alive && (*alive)->round_ == round) ((*alive)->*take)(why, reply, now);
+  };
+  auto* call = new SimpleCall<Request>(std::move(make), std::move(done));
+  call->set_response_timeout(timeout);
+  connection.send(*call);
+}
+
+Duration ClassicMembership::round_timeout() const {
+  return std::max(engine_.config().request_timeout, config_.max_poll_interval + kJoinSlack);
+}
+
 // ----------------------------------------------------------------------------------------- join
 
 void ClassicMembership::send_join(Now now) {
-  const std::int32_t node = coordinator(now);
+  const std::int32_t node = coordinator_.find(now);
   if (node < 0) {
-    const Failure why =
-        engine_.cluster().coordinators().trouble(Coordinators::Kind::group, config_.group);
-    // Other troubles pass.
-    if (why.code == BrokerErrc::group_authorization_failed ||
-        why.code == BrokerErrc::invalid_group_id || why.code == ClientErrc::unsupported_version) {
-      fail(why, false, now);
-    }
+    if (const Failure why = coordinator_.hopeless()) fail(why, false, now);
     return;
   }
   Connection* connection = engine_.cluster().lend_connection(node, Role::coordinator);
-  if (!connection) return lose_coordinator(node);
+  if (!connection) return coordinator_.lost(node);
   end_round();
   lent_ = connection;
   node_ = node;
@@ -295,21 +300,14 @@ void ClassicMembership::send_join(Now now) {
     if (!protocols) return request;
     for (std::size_t i = 0; i < assignors.size(); ++i) {
       protocols[i].name = wire::Text(assignors[i]->name());
-      protocols[i].metadata = view_of((*metadata)[i]);
+      protocols[i].metadata = wire::Bytes((*metadata)[i]);
     }
     request.protocols = {protocols, assignors.size()};
     return request;
   };
-  auto done = [self = std::weak_ptr(self_), round = round_](
-                  const Failure& why, const JoinGroupResponse* reply, std::int16_t, Now at) {
-    const auto alive = self.lock();
-    if (alive && (*alive)->round_ == round) (*alive)->on_joined(why, reply, at);
-  };
-  auto* call = new SimpleCall<JoinGroupRequest>(std::move(make), std::move(done));
-  call->set_response_timeout(
-      std::max(engine_.config().request_timeout, config_.max_poll_interval + kJoinSlack));
   in_flight_ = true;
-  connection->send(*call);
+  ask<JoinGroupRequest>(*connection, round_timeout(), std::move(make),
+                        &ClassicMembership::on_joined);
 }
 
 void ClassicMembership::on_joined(const Failure& why, const JoinGroupResponse* reply, Now now) {
@@ -319,7 +317,7 @@ void ClassicMembership::on_joined(const Failure& why, const JoinGroupResponse* r
     return fail(why, false, now);
   }
   if (why) {
-    lose_coordinator(node_);
+    coordinator_.lost(node_);
     return retry(why, now);
   }
   const auto error = static_cast<BrokerErrc>(reply->error_code);
@@ -334,16 +332,13 @@ void ClassicMembership::on_joined(const Failure& why, const JoinGroupResponse* r
 }
 
 void ClassicMembership::on_join_error(BrokerErrc error, Now now) {
-  if (is_coordinator_error(error)) lose_coordinator(node_);
+  if (is_coordinator_error(error)) coordinator_.lost(node_);
   switch (error) {
     case BrokerErrc::unknown_member_id:
     case BrokerErrc::illegal_generation:
       return reset(error, now);
     case BrokerErrc::fenced_instance_id:
-      return fail(Failure(make_error_code(ClientErrc::fenced),
-                          "group \"" + config_.group + "\": another member has taken over the " +
-                              "instance id \"" + config_.instance_id + "\""),
-                  true, now);
+      return fail(fenced(), true, now);
     case BrokerErrc::rebalance_in_progress:
       return retry(refusal("JoinGroup", error), now);
     default:
@@ -467,27 +462,19 @@ void ClassicMembership::send_sync() {
     if (!entries) return request;
     for (std::size_t i = 0; i < plan->size(); ++i) {
       entries[i].member_id = wire::Text((*plan)[i].first);
-      entries[i].assignment = view_of((*plan)[i].second);
+      entries[i].assignment = wire::Bytes((*plan)[i].second);
     }
     request.assignments = {entries, plan->size()};
     return request;
   };
-  auto done = [self = std::weak_ptr(self_), round = round_](
-                  const Failure& why, const SyncGroupResponse* reply, std::int16_t, Now at) {
-    const auto alive = self.lock();
-    if (alive && (*alive)->round_ == round) (*alive)->on_synced(why, reply, at);
-  };
-  auto* call = new SimpleCall<SyncGroupRequest>(std::move(make), std::move(done));
-  call->set_response_timeout(
-      std::max(engine_.config().request_timeout, config_.max_poll_interval + kJoinSlack));
   in_flight_ = true;
-  lent_->send(*call);
+  ask<SyncGroupRequest>(*lent_, round_timeout(), std::move(make), &ClassicMembership::on_synced);
 }
 
 void ClassicMembership::on_synced(const Failure& why, const SyncGroupResponse* reply, Now now) {
   in_flight_ = false;
   if (why) {
-    lose_coordinator(node_);
+    coordinator_.lost(node_);
     return retry(why, now);
   }
   const auto error = static_cast<BrokerErrc>(reply->error_code);
@@ -505,7 +492,7 @@ void ClassicMembership::on_synced(const Failure& why, const SyncGroupResponse* r
     case BrokerErrc::fenced_instance_id:
       return on_join_error(error, now);
     default:
-      if (is_coordinator_error(error)) lose_coordinator(node_);
+      if (is_coordinator_error(error)) coordinator_.lost(node_);
       if (is_retriable(error)) return retry(refusal("SyncGroup", error), now);
       return fail(refusal("SyncGroup", error), false, now);
   }
@@ -542,9 +529,7 @@ void ClassicMembership::adopt(const SyncGroupResponse& reply, Now now) {
 
 void ClassicMembership::heartbeat(Now now) {
   if (!may_beat() || beating_ || now.mono < beat_at_) return;
-  const std::int32_t node = coordinator(now);
-  Connection* connection =
-      node < 0 ? nullptr : engine_.cluster().connection(node, Role::coordinator);
+  Connection* connection = coordinator_.connection(now);
   if (!connection) {
     beat_at_ = deadline_after(now.mono, beat_backoff_.next(engine_.random()));
     return;
@@ -559,15 +544,15 @@ void ClassicMembership::heartbeat(Now now) {
     request.group_instance_id = instance_of(*config);
     return request;
   };
-  auto done = [self = std::weak_ptr(self_), identity = identity_, node](
+  auto done = [self = std::weak_ptr(self_), identity = identity_, node = connection->node_id()](
                   const Failure& why, const HeartbeatResponse* reply, std::int16_t, Now at) {
     const auto alive = self.lock();
     if (!alive) return;
     ClassicMembership& member = **alive;
     member.beating_ = false;
-    if (why) member.lose_coordinator(node);
+    if (why) member.coordinator_.lost(node);
     if (reply && is_coordinator_error(static_cast<BrokerErrc>(reply->error_code))) {
-      member.lose_coordinator(node);
+      member.coordinator_.lost(node);
     }
     member.on_heartbeat(identity, why, reply, at);
   };
@@ -621,15 +606,13 @@ void ClassicMembership::go_out() {
 }
 
 void ClassicMembership::send_leave(Now now) {
-  const std::int32_t node = coordinator(now);
-  Connection* connection =
-      node < 0 ? nullptr : engine_.cluster().connection(node, Role::coordinator);
+  Connection* connection = coordinator_.connection(now);
   if (!connection) {
     leave_at_ = deadline_after(now.mono, backoff_.next(engine_.random()));
     return;
   }
   leave_sent_ = true;
-  node_ = node;
+  node_ = connection->node_id();
   auto make = [config = shared_config_, member_id = identity_.member_id, reason = reason_](
                   std::int16_t version, wire::Arena& arena) {
     constexpr std::int16_t kFirstWithMembers = 3;
@@ -644,18 +627,14 @@ void ClassicMembership::send_leave(Now now) {
     }
     return request;
   };
-  auto done = [self = std::weak_ptr(self_), round = round_](
-                  const Failure& why, const LeaveGroupResponse* reply, std::int16_t, Now at) {
-    const auto alive = self.lock();
-    if (alive && (*alive)->round_ == round) (*alive)->on_left(why, reply, at);
-  };
-  connection->send(*new SimpleCall<LeaveGroupRequest>(std::move(make), std::move(done)));
+  ask<LeaveGroupRequest>(*connection, engine_.config().request_timeout, std::move(make),
+                         &ClassicMembership::on_left);
 }
 
 void ClassicMembership::on_left(const Failure& why, const LeaveGroupResponse* reply, Now now) {
   const auto error =
       reply ? static_cast<BrokerErrc>(reply->error_code) : BrokerErrc::network_exception;
-  if (why || is_coordinator_error(error)) lose_coordinator(node_);
+  if (why || is_coordinator_error(error)) coordinator_.lost(node_);
   // Whatever else it says, it does not take us for a member.
   if (!why && !is_retriable(error)) return go_out();
   trouble(why ? why : refusal("LeaveGroup", error));

@@ -17,6 +17,7 @@
 
 #include "client/core/backoff.h"
 #include "client/kafka/assignors.h"
+#include "client/kafka/coordinators.h"
 #include "client/kafka/membership.h"
 #include "protocol/kafka/messages/group_membership.h"
 
@@ -81,8 +82,8 @@ class ClassicMembership final : public Membership {
 
   bool may_beat() const;
   const Assignor* find_assignor(std::string_view name) const;
-  std::int32_t coordinator(Now now);
-  void lose_coordinator(std::int32_t node_id);
+  // For requests that wait for other members.
+  Duration round_timeout() const;
   // Another try after a pause, from the beginning.
   void retry(const Failure& why, Now now);
   // The coordinator does not know us as what we took ourselves for.
@@ -90,12 +91,18 @@ class ClassicMembership final : public Membership {
   void fail(const Failure& why, bool for_good, Now now);
   void trouble(const Failure& why) const;
   Failure refusal(const char* api, BrokerErrc error) const;
+  Failure fenced() const;
+  // Sends a request whose answer is for `take`, unless the round is over by then.
+  template <class Request, class Make>
+  void ask(Connection& connection, Duration timeout, Make make,
+           void (ClassicMembership::*take)(const Failure&, const typename Request::Response*, Now));
   void return_connection();
 
   Engine& engine_;
   const std::shared_ptr<const ConsumerConfig> shared_config_;
   const ConsumerConfig& config_;
   Owner& owner_;
+  GroupCoordinator coordinator_;
   std::vector<std::shared_ptr<const Assignor>> assignors_;
   const bool cooperative_;
 

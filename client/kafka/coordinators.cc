@@ -114,4 +114,38 @@ void Coordinators::on_reply(const Key& key, const Failure& why,
   engine_.wake();
 }
 
+// ----------------------------------------------------------------------------------- of one group
+
+GroupCoordinator::GroupCoordinator(Engine& engine, std::string group)
+    : engine_(engine), group_(std::move(group)) {}
+
+std::int32_t GroupCoordinator::find(Now now) {
+  return engine_.cluster().coordinators().find(Coordinators::Kind::group, group_, now);
+}
+
+void GroupCoordinator::lost(std::int32_t node_id) {
+  engine_.cluster().coordinators().lost(Coordinators::Kind::group, group_, node_id);
+}
+
+Failure GroupCoordinator::trouble() const {
+  return engine_.cluster().coordinators().trouble(Coordinators::Kind::group, group_);
+}
+
+void GroupCoordinator::forget_trouble() {
+  engine_.cluster().coordinators().forget_trouble(Coordinators::Kind::group, group_);
+}
+
+Connection* GroupCoordinator::connection(Now now) {
+  const std::int32_t node = find(now);
+  return node < 0 ? nullptr : engine_.cluster().connection(node, Role::coordinator);
+}
+
+Failure GroupCoordinator::hopeless() const {
+  const Failure why = trouble();
+  const bool never = why.code == BrokerErrc::group_authorization_failed ||
+                     why.code == BrokerErrc::invalid_group_id ||
+                     why.code == ClientErrc::unsupported_version;
+  return never ? why : Failure();
+}
+
 }  // namespace tern::kafka

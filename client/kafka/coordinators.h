@@ -14,6 +14,7 @@
 #include "client/core/backoff.h"
 #include "client/core/error.h"
 #include "client/core/timers.h"
+#include "protocol/kafka/errors.h"
 #include "protocol/kafka/messages/find_coordinator.h"
 
 namespace tern::kafka {
@@ -57,6 +58,32 @@ class Coordinators {
   std::map<Key, Entry> entries_;
   Timer timer_;
 };
+
+// A group's coordinator, for one of those that talk to it.
+class GroupCoordinator {
+ public:
+  GroupCoordinator(Engine& engine, std::string group);
+
+  // As in Coordinators.
+  std::int32_t find(Now now);
+  void lost(std::int32_t node_id);
+  Failure trouble() const;
+  void forget_trouble();
+
+  // Null while it is being looked for.
+  Connection* connection(Now now);
+  // Why looking for it is in vain; empty if it need not be.
+  Failure hopeless() const;
+
+ private:
+  Engine& engine_;
+  const std::string group_;
+};
+
+// Whoever says so is not the coordinator (any more).
+inline bool is_coordinator_error(BrokerErrc error) {
+  return error == BrokerErrc::not_coordinator || error == BrokerErrc::coordinator_not_available;
+}
 
 }  // namespace tern::kafka
 

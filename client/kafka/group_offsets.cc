@@ -34,10 +34,6 @@ bool takes_the_place_of(const GroupOffsets::Asked& later, const GroupOffsets::As
   return later.offset >= earlier.offset;
 }
 
-bool is_coordinator_error(BrokerErrc error) {
-  return error == BrokerErrc::not_coordinator || error == BrokerErrc::coordinator_not_available;
-}
-
 bool is_final_failure(const Failure& why) {
   return why.code == ClientErrc::unsupported_version || why.code == ClientErrc::closed ||
          why.code.category() == wire::error_category();
@@ -61,6 +57,7 @@ GroupOffsets::GroupOffsets(Engine& engine, std::string group, std::string instan
       group_(std::move(group)),
       instance_id_(std::move(instance_id)),
       owner_(owner),
+      coordinator_(engine, group_),
       self_(std::make_shared<GroupOffsets*>(this)),
       commit_backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max) {}
 
@@ -116,7 +113,7 @@ void GroupOffsets::step(Now now) {
   if (!commits_.empty() && !in_flight_ && now.mono >= commit_at_) send_commits(now);
   for (const FetchPtr& fetch : fetches_) {
     if (fetch->in_flight || now.mono < fetch->not_before) continue;
-    Connection* connection = coordinator(now);
+    Connection* connection = coordinator_.connection(now);
     if (!connection) break;
     send_fetch(*connection, fetch);
   }
@@ -168,23 +165,11 @@ std::vector<GroupOffsets::CommitPtr> GroupOffsets::all_commits() const {
 
 Failure GroupOffsets::timed_out(const char* what, const Failure& last) const {
   Failure known = last;
-  if (!known) {
-    known = engine_.cluster().coordinators().trouble(Coordinators::Kind::group, group_);
-  }
+  if (!known) known = coordinator_.trouble();
   if (!known) known = engine_.cluster().trouble();
   return Failure(make_error_code(ClientErrc::timed_out),
                  "group \"" + group_ + "\": " + what + ": no answer in time" +
                      (known ? "; last error: " + known.message() : std::string()));
-}
-
-Connection* GroupOffsets::coordinator(Now now) {
-  Cluster& cluster = engine_.cluster();
-  const std::int32_t node = cluster.coordinators().find(Coordinators::Kind::group, group_, now);
-  return node < 0 ? nullptr : cluster.connection(node, Role::coordinator);
-}
-
-void GroupOffsets::lose_coordinator(std::int32_t node_id) {
-  engine_.cluster().coordinators().lost(Coordinators::Kind::group, group_, node_id);
 }
 
 // --------------------------------------------------------------------------------------- commits
@@ -209,7 +194,7 @@ void GroupOffsets::send_commits(Now now) {
   }
   std::erase_if(commits_, [](const CommitPtr& each) { return !each->done; });
   if (batch->commits.empty() || !identity) return;
-  Connection* connection = coordinator(now);
+  Connection* connection = coordinator_.connection(now);
   if (!connection) return;
   std::stable_sort(batch->offsets.begin(), batch->offsets.end(), before);
   std::vector<Asked> once;
@@ -278,7 +263,7 @@ void GroupOffsets::on_commit_reply(const CommitBatch& batch, const Failure& why,
     }
   }
   if (why) {
-    lose_coordinator(batch.node);
+    coordinator_.lost(batch.node);
     strays_until_ = deadline_after(now.mono, engine_.config().request_timeout);
     engine_.tell_trouble("commit", why);
   }
@@ -333,7 +318,7 @@ bool GroupOffsets::on_commit_error(const CommitBatch& batch, const PartitionOffs
   failure = Failure(make_error_code(error), "group \"" + group_ + "\": commit of " +
                                                 name_of(offset.topic, offset.partition) + ": " +
                                                 make_error_code(error).message());
-  if (is_coordinator_error(error)) lose_coordinator(batch.node);
+  if (is_coordinator_error(error)) coordinator_.lost(batch.node);
   switch (error) {
     case BrokerErrc::illegal_generation:
     case BrokerErrc::unknown_member_id:
@@ -413,7 +398,7 @@ void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, cons
   if (!fetch->done) return;
   if (why && is_final_failure(why)) return finish(*fetch, why, {}, now);
   if (why) {
-    lose_coordinator(node);
+    coordinator_.lost(node);
     return retry(*fetch, why, now);
   }
   Offsets answers;
@@ -438,7 +423,7 @@ void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, cons
   if (error != BrokerErrc::none) {
     const Failure failure(make_error_code(error), "group \"" + group_ + "\": stored offsets: " +
                                                       where + make_error_code(error).message());
-    if (is_coordinator_error(error)) lose_coordinator(node);
+    if (is_coordinator_error(error)) coordinator_.lost(node);
     const bool again = is_retriable(error) || error == BrokerErrc::stale_member_epoch;
     return again ? retry(*fetch, failure, now) : finish(*fetch, failure, {}, now);
   }

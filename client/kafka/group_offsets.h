@@ -23,6 +23,7 @@
 
 #include "client/core/backoff.h"
 #include "client/kafka/consumer_records.h"
+#include "client/kafka/coordinators.h"
 #include "client/kafka/membership.h"
 #include "protocol/kafka/messages/group_offsets.h"
 
@@ -110,10 +111,6 @@ class GroupOffsets {
   };
   using FetchPtr = std::shared_ptr<Fetch>;
 
-  Connection* coordinator(Now now);
-  void lose_coordinator(std::int32_t node_id);
-  bool is_lost(const Failure& why) const;
-
   std::vector<CommitPtr> all_commits() const;
   void send_commits(Now now);
   void send_commit(Connection& connection, const CommitBatchPtr& batch);
@@ -135,6 +132,7 @@ class GroupOffsets {
   const std::string group_;
   const std::string instance_id_;
   Owner& owner_;
+  GroupCoordinator coordinator_;
   std::shared_ptr<GroupOffsets*> self_;  // how answers find out that we are gone
   std::deque<CommitPtr> commits_;
   CommitBatchPtr in_flight_;

@@ -23,6 +23,7 @@ ModernMembership::ModernMembership(Engine& engine, std::shared_ptr<const Consume
       shared_config_(std::move(config)),
       config_(*shared_config_),
       owner_(owner),
+      coordinator_(engine, config_.group),
       self_(std::make_shared<ModernMembership*>(this)),
       backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max) {}
 
@@ -54,7 +55,7 @@ void ModernMembership::step(Now now) {
     ++round_;
     identity_ = {new_member_id(), kJoin};
     state_ = State::joining;
-    engine_.cluster().coordinators().forget_trouble(Coordinators::Kind::group, config_.group);
+    coordinator_.forget_trouble();
     beat_now_ = true;
     say_everything();
   }
@@ -95,20 +96,10 @@ ModernMembership::ById ModernMembership::owned_by_id() const {
 void ModernMembership::beat(Now now) {
   if (beat_now_ && !beating_ && backoff_.failures() == 0) beat_at_ = std::min(beat_at_, now.mono);
   if (!is_due(now)) return;
-  Cluster& cluster = engine_.cluster();
-  const std::int32_t node =
-      cluster.coordinators().find(Coordinators::Kind::group, config_.group, now);
-  if (node < 0) {
-    const Failure why = cluster.coordinators().trouble(Coordinators::Kind::group, config_.group);
-    const bool passes = why.code != BrokerErrc::group_authorization_failed &&
-                        why.code != BrokerErrc::invalid_group_id &&
-                        why.code != ClientErrc::unsupported_version;
-    if (!passes && state_ == State::joining) fail(why, false, now);
-    return;
-  }
-  Connection* connection = cluster.connection(node, Role::coordinator);
+  Connection* connection = coordinator_.connection(now);
   if (!connection) {
-    cluster.coordinators().lost(Coordinators::Kind::group, config_.group, node);
+    const Failure why = coordinator_.hopeless();
+    if (why && state_ == State::joining) fail(why, false, now);
     return;
   }
   beat_now_ = false;
@@ -179,10 +170,7 @@ void ModernMembership::on_answer(const Said& said, std::int32_t node, const Fail
   engine_.wake();
   const auto error =
       reply ? static_cast<BrokerErrc>(reply->error_code) : BrokerErrc::network_exception;
-  if (error == BrokerErrc::not_coordinator || error == BrokerErrc::coordinator_not_available ||
-      why) {
-    engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node);
-  }
+  if (why || is_coordinator_error(error)) coordinator_.lost(node);
   // Of an identity that is no more, or from before leave() was called.
   const bool last = said.identity.generation < 0;
   if (last != (state_ == State::leaving)) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "client/core/backoff.h"
+#include "client/kafka/coordinators.h"
 #include "client/kafka/membership.h"
 #include "protocol/kafka/messages/consumer_group_heartbeat.h"
 
@@ -81,6 +82,7 @@ class ModernMembership final : public Membership {
   const std::shared_ptr<const ConsumerConfig> shared_config_;
   const ConsumerConfig& config_;
   Owner& owner_;
+  GroupCoordinator coordinator_;
   std::shared_ptr<ModernMembership*> self_;  // how answers find out that we are gone
 
   State state_ = State::out;

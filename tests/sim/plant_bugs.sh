@@ -81,8 +81,8 @@ plant classic_membership.cc "  if (!owner_.owned().empty() || !owner_.settled())
 plant consumer_group_offsets.cc "    partition.restart(found.offset, found.leader_epoch);" \
   "    partition.restart(found.offset + ($(bug 15) ? 1 : 0), found.leader_epoch);"
 # 16: a coordinator that was lost is not looked for again.
-plant classic_membership.cc "  engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);" \
-  "  if (!($(bug 16))) engine_.cluster().coordinators().lost(Coordinators::Kind::group, config_.group, node_id);"
+plant coordinators.cc "  engine_.cluster().coordinators().lost(Coordinators::Kind::group, group_, node_id);" \
+  "  if (!($(bug 16))) engine_.cluster().coordinators().lost(Coordinators::Kind::group, group_, node_id);"
 # 17: a member of the consumer protocol says that it has let go before it has.
 plant modern_membership.cc "  if (state_ == State::reconciling && owner_.settled()) {" \
   "  if (state_ == State::reconciling && ($(bug 17) || owner_.settled())) {"
