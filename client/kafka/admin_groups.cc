@@ -6,6 +6,7 @@
 #include "client/kafka/admin_call.h"
 #include "client/kafka/assignors.h"
 #include "client/kafka/group_codec.h"
+#include "client/kafka/group_requests.h"
 #include "protocol/kafka/messages/group_admin.h"
 #include "protocol/kafka/messages/group_offsets.h"
 #include "protocol/kafka/messages/metadata.h"
@@ -22,11 +23,7 @@ namespace {
 using Outcome = AdminCore::Outcome;
 using Target = AdminCore::Target;
 
-// From here on one OffsetFetch asks for several groups; from version 10 on it and OffsetCommit name
-// topics by ids, which not every broker tells. Before version 2 it cannot ask for all there is.
-constexpr std::int16_t kFirstOfGroups = 8;
-constexpr std::int16_t kNewestByName = 9;
-constexpr std::int16_t kFirstOfAll = 2;
+constexpr std::int16_t kFirstOfAll = 2;  // OffsetFetch: of all that a group has stored
 
 constexpr const char* kDead = "Dead";  // how older brokers say that there is no such group
 
@@ -212,10 +209,6 @@ void describe_one(const std::shared_ptr<AdminCore>& core, std::uint64_t id,
 
 // --------------------------------------------------------------------------------------- offsets
 
-bool before(const PartitionOffset& a, const PartitionOffset& b) {
-  return a.topic != b.topic ? a.topic < b.topic : a.partition < b.partition;
-}
-
 template <class Topics>
 Outcome take_topics(const Topics& topics, Offsets& out) {
   for (const auto& topic : topics) {
@@ -241,26 +234,6 @@ Outcome take_offsets(const OffsetFetchResponse& reply, const AdminSource& from, 
   return grouped ? take_topics(reply.groups[0].topics, out) : take_topics(reply.topics, out);
 }
 
-// Partitions with what is to be done to each, as requests have them: in a list for each topic.
-// `items` are sorted by topic; `fill` makes a Partition of one of them.
-template <class TopicList, class Partition, class Item, class Fill>
-wire::Array<TopicList> by_topic(wire::Arena& arena, const std::vector<Item>& items, Fill fill) {
-  std::vector<Partition> partitions;
-  for (const Item& each : items) partitions.push_back(fill(each));
-  const wire::Array<Partition> all = copy_to(arena, partitions);
-  if (all.size() != items.size()) return {};
-  std::vector<TopicList> topics;
-  for (std::size_t i = 0; i < items.size();) {
-    const std::size_t first = i;
-    while (i < items.size() && items[i].topic == items[first].topic) ++i;
-    TopicList topic;
-    topic.name = wire::Text(items[first].topic);
-    topic.partitions = {all.data() + first, i - first};
-    topics.push_back(topic);
-  }
-  return copy_to(arena, topics);
-}
-
 // Whether any of it has an error that another try can help.
 template <class Topics>
 Outcome take_results(const Topics& topics, PartitionResults& out) {
@@ -271,8 +244,7 @@ Outcome take_results(const Topics& topics, PartitionResults& out) {
       PartitionResult result{{topic.name.str(), each.partition_index}, {}};
       if (error != BrokerErrc::none) result.error = make_error_code(error);
       out.push_back(std::move(result));
-      if (error == BrokerErrc::coordinator_load_in_progress ||
-          error == BrokerErrc::coordinator_not_available || error == BrokerErrc::not_coordinator) {
+      if (error == BrokerErrc::coordinator_load_in_progress || is_coordinator_error(error)) {
         outcome = judge(each.error_code);
       }
     }
@@ -397,15 +369,7 @@ void Admin::set_group_offsets(const Core& core, std::uint64_t id, GroupAnd<Offse
     Request request;
     request.group_id = wire::Text(what.first);
     request.topics =
-        by_topic<Request::OffsetCommitRequestTopic, Request::OffsetCommitRequestPartition>(
-            arena, what.second, [](const PartitionOffset& each) {
-              Request::OffsetCommitRequestPartition partition;
-              partition.partition_index = each.partition;
-              partition.committed_offset = each.offset;
-              partition.committed_leader_epoch = each.leader_epoch;
-              partition.committed_metadata = wire::Text(each.metadata);
-              return partition;
-            });
+        by_topic(arena, what.second, &Request::OffsetCommitRequestTopic::partitions, to_commit);
     return request;
   };
   auto take = [](const OffsetCommitResponse& reply, const AdminSource&, PartitionResults& out) {
@@ -422,13 +386,10 @@ void Admin::delete_group_offsets(const Core& core, std::uint64_t id, GroupAnd<Pa
   auto make = [what = std::move(what)](std::int16_t, wire::Arena& arena) {
     Request request;
     request.group_id = wire::Text(what.first);
-    request.topics =
-        by_topic<Request::OffsetDeleteRequestTopic, Request::OffsetDeleteRequestPartition>(
-            arena, what.second, [](const TopicPartition& each) {
-              Request::OffsetDeleteRequestPartition partition;
-              partition.partition_index = each.partition;
-              return partition;
-            });
+    request.topics = by_topic(arena, what.second, &Request::OffsetDeleteRequestTopic::partitions,
+                              [](const TopicPartition& each) {
+                                return Request::OffsetDeleteRequestPartition{each.partition};
+                              });
     return request;
   };
   auto take = [](const OffsetDeleteResponse& reply, const AdminSource&, PartitionResults& out) {

@@ -6,22 +6,13 @@
 #include <utility>
 
 #include "client/kafka/engine.h"
+#include "client/kafka/group_requests.h"
 
 namespace tern::kafka {
 namespace {
 
-// From version 10 on topics go by their ids, which not every broker tells.
-constexpr std::int16_t kNewestByName = 9;
-// From here on one request asks for any number of groups, and can wait for transactions.
-constexpr std::int16_t kFirstOfGroups = 8;
-constexpr std::int16_t kFirstStable = 7;
-
 std::string name_of(std::string_view topic, std::int32_t partition) {
   return std::string(topic) + "-" + std::to_string(partition);
-}
-
-bool before(const PartitionOffset& a, const PartitionOffset& b) {
-  return a.topic != b.topic ? a.topic < b.topic : a.partition < b.partition;
 }
 
 bool same_partition(const PartitionOffset& a, const PartitionOffset& b) {
@@ -221,23 +212,8 @@ void GroupOffsets::send_commit(Connection& connection, const CommitBatchPtr& bat
     request.generation_id_or_member_epoch = batch->identity.generation;
     request.member_id = wire::Text(batch->identity.member_id);
     if (!instance.empty()) request.group_instance_id = wire::Text(instance);
-    const std::vector<Asked>& offsets = batch->offsets;
-    auto* topics = arena.make_array<Request::OffsetCommitRequestTopic>(offsets.size());
-    auto* partitions = arena.make_array<Request::OffsetCommitRequestPartition>(offsets.size());
-    if (!topics || !partitions) return request;
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < offsets.size();) {
-      const std::size_t first = i;
-      for (; i < offsets.size() && offsets[i].topic == offsets[first].topic; ++i) {
-        partitions[i].partition_index = offsets[i].partition;
-        partitions[i].committed_offset = offsets[i].offset;
-        partitions[i].committed_leader_epoch = offsets[i].leader_epoch;
-        partitions[i].committed_metadata = wire::Text(offsets[i].metadata);
-      }
-      topics[count].name = wire::Text(offsets[first].topic);
-      topics[count++].partitions = {partitions + first, i - first};
-    }
-    request.topics = {topics, count};
+    request.topics =
+        by_topic(arena, batch->offsets, &Request::OffsetCommitRequestTopic::partitions, to_commit);
     return request;
   };
   auto done = [batch, self = std::weak_ptr(self_)](
@@ -345,37 +321,22 @@ void GroupOffsets::finish(Commit& commit, const Failure& why, Now now) {
 void GroupOffsets::send_fetch(Connection& connection, const FetchPtr& fetch) {
   using Request = OffsetFetchRequest;
   fetch->in_flight = true;
-  auto make = [fetch, group = group_](std::int16_t version, wire::Arena& arena) {
+  Partitions sorted = fetch->partitions;
+  std::sort(sorted.begin(), sorted.end());
+  auto make = [sorted = std::move(sorted), group = group_](std::int16_t version,
+                                                           wire::Arena& arena) {
+    const auto index = [](const TopicPartition& each) { return each.partition; };
     Request request;
-    Partitions partitions = fetch->partitions;
-    std::sort(partitions.begin(), partitions.end());
     request.require_stable = version >= kFirstStable;
-    auto* numbers = arena.make_array<std::int32_t>(partitions.size());
-    auto* old_topics = arena.make_array<Request::OffsetFetchRequestTopic>(partitions.size());
-    auto* topics = arena.make_array<Request::OffsetFetchRequestTopics>(partitions.size());
-    auto* groups = arena.make_array<Request::OffsetFetchRequestGroup>(1);
-    if (!numbers || !old_topics || !topics || !groups) return request;
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < partitions.size(); ++count) {
-      const std::size_t first = i;
-      for (; i < partitions.size() && partitions[i].topic == partitions[first].topic; ++i) {
-        numbers[i] = partitions[i].partition;
-      }
-      // The name has to outlive the encoding: `fetch` has it as well.
-      const auto named = std::find_if(
-          fetch->partitions.begin(), fetch->partitions.end(),
-          [&](const TopicPartition& each) { return each.topic == partitions[first].topic; });
-      old_topics[count].name = topics[count].name = wire::Text(named->topic);
-      old_topics[count].partition_indexes = {numbers + first, i - first};
-      topics[count].partition_indexes = old_topics[count].partition_indexes;
-    }
     if (version < kFirstOfGroups) {
       request.group_id = wire::Text(group);
-      request.topics = {old_topics, count};
-    } else {
-      groups->group_id = wire::Text(group);
-      groups->topics = {topics, count};
-      request.groups = {groups, 1};
+      request.topics =
+          by_topic(arena, sorted, &Request::OffsetFetchRequestTopic::partition_indexes, index);
+    } else if (auto* one = arena.make_array<Request::OffsetFetchRequestGroup>(1)) {
+      one->group_id = wire::Text(group);
+      one->topics =
+          by_topic(arena, sorted, &Request::OffsetFetchRequestTopics::partition_indexes, index);
+      request.groups = {one, 1};
     }
     return request;
   };
@@ -427,13 +388,12 @@ void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, cons
     const bool again = is_retriable(error) || error == BrokerErrc::stale_member_epoch;
     return again ? retry(*fetch, failure, now) : finish(*fetch, failure, {}, now);
   }
+  std::sort(answers.begin(), answers.end(), before);
   Offsets found;
   for (const TopicPartition& each : fetch->partitions) {
     const PartitionOffset wanted{.topic = each.topic, .partition = each.partition};
-    const auto at = std::find_if(answers.begin(), answers.end(), [&](const PartitionOffset& one) {
-      return same_partition(one, wanted);
-    });
-    if (at == answers.end()) {
+    const auto at = std::lower_bound(answers.begin(), answers.end(), wanted, before);
+    if (at == answers.end() || !same_partition(*at, wanted)) {
       return retry(
           *fetch,
           Failure(make_error_code(ClientErrc::protocol_violation),
