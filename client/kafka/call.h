@@ -153,7 +153,11 @@ Failure decode_response(const Response& response, wire::Arena& arena, Message& o
                      ", " + reader.error().message());
 }
 
-// A call for requests that are not on the data path: two functions, and it deletes itself.
+// The broker wants to be left alone for so long (KIP-219).
+void throttle(Connection& connection, std::int32_t throttle_time_ms, Now now);
+
+// A call for requests that are not on the data path: two functions, and it deletes itself. What its
+// answer says about throttling is heeded.
 template <class Request>
 class SimpleCall final : public Call {
  public:
@@ -186,6 +190,9 @@ class SimpleCall final : public Call {
     wire::Arena arena(wire::Arena::limit_for(response.body.size()));
     Reply reply;
     const Failure failure = decode_response(response, arena, reply);
+    if constexpr (requires { reply.throttle_time_ms; }) {
+      if (!failure) throttle(response.connection, reply.throttle_time_ms, now);
+    }
     done_(failure, failure ? nullptr : &reply, response.version, now);
     delete this;
   }

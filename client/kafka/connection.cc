@@ -147,6 +147,10 @@ void Connection::set_endpoint(const Endpoint& endpoint, Now now) {
         now);
 }
 
+void throttle(Connection& connection, std::int32_t throttle_time_ms, Now now) {
+  connection.throttle(std::chrono::milliseconds(throttle_time_ms), now);
+}
+
 void Connection::throttle(Duration how_long, Now now) {
   if (how_long <= Duration::zero()) return;
   throttled_until_ = std::max(throttled_until_, deadline_after(now.mono, how_long));

@@ -469,6 +469,19 @@ TEST_F(OffsetsTest, CommitThatCannotBeStoredSaysWhy) {
   EXPECT_NE(ended->failure.message().find("t-0"), std::string::npos) << ended->failure.message();
 }
 
+TEST_F(OffsetsTest, ThrottledAnswerHoldsTheNextCommitBack) {
+  config.auto_commit = false;
+  join();
+  group.commit_throttle_ms = 2000;
+  const auto first = commit(one(1));
+  ASSERT_TRUE(run_until([&] { return first->done; }));
+  const auto second = commit(one(2));
+  host.run_for(milliseconds(1900));
+  EXPECT_EQ(group.count("commit"), 1u);
+  ASSERT_TRUE(run_until([&] { return second->done; }, seconds(1)));
+  EXPECT_EQ(stored(0), 2);
+}
+
 TEST_F(OffsetsTest, CommitEndsAtItsDeadlineAndWhenItIsCancelled) {
   join();
   group.hold = [](const auto& request) { return request.api == "commit"; };

@@ -214,6 +214,7 @@ bool FakeGroup::commit(const OffsetCommitRequest& request, OffsetCommitResponse&
   }
   if (!note(seen_now, again)) return false;
   const BrokerErrc error = error_for(seen_now, commit_errors);
+  response.throttle_time_ms = std::exchange(commit_throttle_ms, 0);
   std::vector<OffsetCommitResponse::OffsetCommitResponseTopic> topics;
   for (const auto& topic : request.topics) {
     std::vector<OffsetCommitResponse::OffsetCommitResponsePartition> partitions;

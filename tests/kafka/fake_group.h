@@ -50,7 +50,8 @@ class FakeGroup {
   std::int32_t coordinator = 1;
   std::deque<BrokerErrc> find_errors, join_errors, sync_errors, heartbeat_errors, leave_errors,
       commit_errors, fetch_errors, beat_errors;
-  bool wants_member_id = true;  // answers a first JoinGroup with MEMBER_ID_REQUIRED
+  std::int32_t commit_throttle_ms = 0;  // said in the next answer to a commit, once
+  bool wants_member_id = true;          // answers a first JoinGroup with MEMBER_ID_REQUIRED
   std::string next_member_id = "m-1";
   std::int32_t generation = 0;  // of the last round
   // Members besides the real one, which leads unless `leader` is set.
