@@ -198,6 +198,7 @@ void Cluster::take_brokers(const MetadataResponse& reply, Now now) {
 // An answer to a request from before list_topics() lists too little, and another one is under way.
 void Cluster::take_list(const MetadataResponse& reply) {
   if (refresh_again_) return;
+  has_listed_ = true;
   listed_.clear();
   std::set<std::string_view> named;
   for (const auto& topic : reply.topics) {

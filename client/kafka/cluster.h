@@ -65,6 +65,7 @@ class Cluster {
   void list_topics(Now now);
   // Without those that are Kafka's own. Empty until an answer has come.
   const std::set<std::string>& listed_topics() const { return listed_; }
+  bool has_listed() const { return has_listed_; }
 
   // Asks for fresh metadata: at once if nothing is known to be wrong with that, else after a
   // backoff.
@@ -134,6 +135,7 @@ class Cluster {
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::map<wire::Uuid, Topic*> topics_by_id_;
   bool list_wanted_ = false;
+  bool has_listed_ = false;
   std::set<std::string> listed_;
   std::string cluster_id_;
   std::int32_t controller_id_ = -1;

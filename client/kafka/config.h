@@ -46,7 +46,9 @@ struct ClientConfig {
   // A response larger than this is an error that closes the connection.
   std::size_t max_response_bytes = 104'857'600;  // as a broker's socket.request.max.bytes
 
-  bool allow_auto_create_topics = true;  // for topics a producer writes to (Java)
+  // Of topics that a producer writes to, or a consumer names: asking for one creates it if the
+  // broker's settings allow that. (Java)
+  bool allow_auto_create_topics = true;
 
   // For jitter, sticky partitioning and the choice of brokers. 0: drawn from the system at start.
   std::uint64_t seed = 0;

@@ -316,7 +316,7 @@ void ConsumerCore::poll(std::uint64_t id, Time deadline, PollDone done) {
   }
   poll_.emplace(
       Poll{.id = id, .deadline = deadline, .done = std::move(done), .failure = {}, .records = {}});
-  if (group_) group_->on_poll(engine_.now());
+  if (group_) group_->on_poll();
   engine_.wake();
 }
 

@@ -60,6 +60,7 @@ void ConsumerGroup::subscribe(std::vector<std::string> topics, TopicPattern patt
   if (pattern_) engine_.cluster().list_topics(now);
   want_topics(now);
   if (topics_.empty() && !pattern_) {
+    join_wanted_ = false;
     const Partitions all = owned();
     if (!all.empty()) give_up(all, now);
   }
@@ -118,7 +119,12 @@ void ConsumerGroup::shut_down(const Failure& why, Now now) {
 
 // ------------------------------------------------------------------------------- what is wanted
 
+// What matches is not known before there is a list. A member that said less meanwhile would have to
+// say it all again, and the group to rebalance twice.
+bool ConsumerGroup::knows_topics() const { return !pattern_ || engine_.cluster().has_listed(); }
+
 void ConsumerGroup::want_topics(Now now) {
+  if (!knows_topics()) return;
   std::vector<std::string> wanted = topics_;
   if (pattern_) {
     for (const std::string& name : engine_.cluster().listed_topics()) {
@@ -139,11 +145,13 @@ void ConsumerGroup::on_cluster_changed(Now now) {
   membership_->on_cluster_changed();
 }
 
-void ConsumerGroup::on_poll(Now now) {
+void ConsumerGroup::on_poll() {
   dealing_ = false;
   if (closing_ || !membership_) return;
   if (fenced_) return host_.tell(fenced_);
-  if (!topics_.empty() || pattern_) membership_->join(now);
+  if (topics_.empty() && !pattern_) return;
+  join_wanted_ = true;
+  engine_.wake();
 }
 
 void ConsumerGroup::on_polled(Now now) {
@@ -389,9 +397,10 @@ void ConsumerGroup::step(Now now) {
   if (std::exchange(fall_back_, false) && !closing_) {
     fallen_back_ = true;
     membership_ = make_membership(/*classic=*/true);
-    membership_->join(now);
+    join_wanted_ = true;
   }
   if (membership_ && !closing_) {
+    if (knows_topics() && std::exchange(join_wanted_, false)) membership_->join(now);
     membership_->step(now);
     if (wanted_.empty() && !pattern_ && settled()) membership_->leave("nothing is wanted", now);
   }

@@ -79,7 +79,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   // The consumer's partitions are given by the user, and these.
   void use(const std::vector<ConsumerPartitionPtr>& partitions);
 
-  void on_poll(Now now);
+  void on_poll();
   // A poll has ended; its records are with the application.
   void on_polled(Now now);
   void on_seek(ConsumerPartition& partition);
@@ -159,6 +159,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   void publish();
 
   std::unique_ptr<Membership> make_membership(bool classic);
+  bool knows_topics() const;
   void want_topics(Now now);
   void find_positions(Now now);
   void on_positions(const std::vector<ConsumerPartitionPtr>& asked,
@@ -182,6 +183,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   std::vector<std::string> topics_;
   TopicPattern pattern_;
   std::vector<std::string> wanted_;  // topics_ and what matches pattern_, sorted
+  bool join_wanted_ = false;         // once it is known what matches
   std::map<TopicPartition, Owned> owned_;
   std::uint64_t last_turn_ = 0;
   std::deque<Event> events_;

@@ -111,6 +111,43 @@ TEST_F(MemberTest, TopicsAreFoundByPatternAlsoLaterOnes) {
       run_until([&] { return assigned() == (Partitions{{"orders-a", 0}, {"orders-b", 0}}); }));
 }
 
+TEST_F(MemberTest, MemberByPatternJoinsOnceItKnowsWhatMatches) {
+  config.topics = {};
+  config.topic_pattern = "t|orders-.*";
+  brokers.add_topic("orders-a", 1);
+  join({{"orders-a", 0}, {"t", 0}, {"t", 1}, {"t", 2}, {"t", 3}});
+  host.run_for(seconds(10));
+  EXPECT_EQ(group.count("join"), 2u);  // without a member id, and with one
+  for (const auto& each : group.seen) {
+    for (const auto& [protocol, member] : each.subscribed) {
+      EXPECT_EQ(member.topics, (Strings{"orders-a", "t"})) << protocol;
+    }
+  }
+}
+
+TEST_F(MemberTest, PatternTakesThePlaceOfNamesWhenItsTopicsAreKnown) {
+  brokers.add_topic("orders-a", 1);
+  join(t({0, 1, 2, 3}));
+  const std::size_t joins = group.count("join");
+  TopicPattern pattern;
+  ASSERT_FALSE(TopicPattern::parse("orders-.*", pattern));
+  host.consumer().subscribe({}, pattern, host.engine().enter());
+  next_poll();
+  ASSERT_TRUE(run_until([&] { return assigned() == Partitions{{"orders-a", 0}}; }));
+  EXPECT_EQ(group.count("join"), joins + 1);
+}
+
+TEST_F(MemberTest, PatternThatMatchesNothingIsASubscriptionToo) {
+  config.topics = {};
+  config.topic_pattern = "none-.*";
+  start();
+  next_poll();
+  ASSERT_TRUE(run_until([&] { return group.count("sync") == 1; }));
+  brokers.add_topic("none-yet", 1);
+  host.engine().cluster().refresh(host.engine().enter());
+  EXPECT_TRUE(run_until([&] { return assigned() == Partitions{{"none-yet", 0}}; }));
+}
+
 TEST_F(MemberTest, SubscriptionCanChange) {
   brokers.add_topic("u", 1);
   join(t({0, 1, 2, 3}));
