@@ -15,6 +15,7 @@ constexpr std::int16_t kFirstReliableEpochs = 9;
 // whose epochs went back. So does one that a broker knows only old things of, but not for so long.
 constexpr Duration kOlderEpochsBelieved = std::chrono::seconds(10);
 constexpr std::int16_t kFirstAutoCreateFlag = 4;
+constexpr std::int16_t kFirstById = 12;
 constexpr std::size_t kMaxTopicName = 249;
 
 }  // namespace
@@ -22,6 +23,8 @@ constexpr std::size_t kMaxTopicName = 249;
 Cluster::Cluster(Engine& engine)
     : engine_(engine),
       coordinators_(engine),
+      names_backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max),
+      names_timer_(Timer::calling<&Cluster::on_names_timer>(engine.timers(), this)),
       backoff_(engine.config().retry_backoff, engine.config().retry_backoff_max),
       timer_(Timer::calling<&Cluster::on_timer>(engine.timers(), this)) {
   std::int32_t id = -1;
@@ -38,6 +41,12 @@ Cluster::Cluster(Engine& engine)
 // -------------------------------------------------------------------------------------- topics
 
 Topic& Cluster::want(std::string_view name, Now now) {
+  Topic& topic = add(name, now);
+  topic.named = true;
+  return topic;
+}
+
+Topic& Cluster::add(std::string_view name, Now now) {
   auto found = topics_.find(name);
   if (found == topics_.end()) {
     auto topic = std::make_unique<Topic>();
@@ -99,6 +108,52 @@ void Cluster::on_broker_hint(std::int32_t node_id, const Endpoint& endpoint, Now
   for (auto& connection : broker.lent) connection->set_endpoint(endpoint, now);
 }
 
+// A request that names topics by ids is answered for those only: it cannot go with a refresh.
+void Cluster::want_names(const std::vector<wire::Uuid>& ids) {
+  if (naming_ || names_timer_.is_set() || engine_.is_closed()) return;
+  naming_ = true;
+  auto make = [ids](std::int16_t, wire::Arena& arena) {
+    MetadataRequest request;
+    request.allow_auto_topic_creation = false;
+    auto* topics = arena.make_array<MetadataRequest::MetadataRequestTopic>(ids.size());
+    if (topics == nullptr) return request;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      topics[i].topic_id = ids[i];
+      topics[i].name = wire::Text::null();
+    }
+    request.topics = {topics, ids.size()};
+    return request;
+  };
+  auto done = [this](const Failure& why, const MetadataResponse* reply, std::int16_t version,
+                     Now now) { on_names(why, reply, version, now); };
+  auto* call = new SimpleCall<MetadataRequest>(std::move(make), std::move(done));
+  call->require_version(kFirstById);
+  any_connection().send(*call);
+}
+
+void Cluster::on_names(const Failure& why, const MetadataResponse* reply, std::int16_t version,
+                       Now now) {
+  naming_ = false;
+  if (engine_.is_closed()) return;
+  bool all = !why;
+  if (why) {
+    engine_.tell_trouble("metadata", why);
+  } else {
+    for (const auto& topic : reply->topics) {
+      // A broker may not have heard of a topic that the coordinator knows already.
+      if (topic.error_code != 0 || topic.name.is_null() || topic.name.empty()) {
+        all = false;
+        continue;
+      }
+      add(topic.name.view(), now);
+      take_topic(topic, version, now);
+    }
+  }
+  names_timer_.set(deadline_after(now.mono, names_backoff_.next(engine_.random())));
+  if (all) names_backoff_.reset();
+  notify(now);
+}
+
 // ---------------------------------------------------------------------------------- refreshing
 
 void Cluster::refresh(Now now) {
@@ -111,14 +166,24 @@ void Cluster::refresh(Now now) {
   engine_.wake();
 }
 
+// A topic that exists, as far as is known, or that nobody has named, must not be made because it
+// has been deleted and is asked for.
+bool Cluster::may_create() const {
+  if (!engine_.config().allow_auto_create_topics) return false;
+  return std::any_of(topics_.begin(), topics_.end(), [](const auto& each) {
+    const Topic& topic = *each.second;
+    const bool exists = topic.answered && topic.error != BrokerErrc::unknown_topic_or_partition;
+    return topic.wanted && topic.named && !exists;
+  });
+}
+
 void Cluster::send_refresh(Now now) {
   if (refreshing_ || engine_.is_closed()) return;
   refreshing_ = true;
   refresh_again_ = false;
   auto make = [this](std::int16_t version, wire::Arena& arena) {
     MetadataRequest request;
-    request.allow_auto_topic_creation =
-        version < kFirstAutoCreateFlag || engine_.config().allow_auto_create_topics;
+    request.allow_auto_topic_creation = version < kFirstAutoCreateFlag || may_create();
     if (list_wanted_) {  // of all topics, wanted or not
       request.topics = decltype(request.topics)::null();
       return request;

@@ -37,6 +37,7 @@ struct Topic {
   std::vector<PartitionInfo> partitions;  // empty: not known yet
   BrokerErrc error = BrokerErrc::none;    // of the last answer about it
   bool wanted = false;                    // asked for in each refresh
+  bool named = false;                     // by somebody here: asking for it may create it
   bool answered = false;                  // some answer about it has come
   std::uint64_t incarnation = 0;  // grows when the topic turns out to have been created anew
   Time older_since = kNever;      // all answers since then had older epochs than we know
@@ -60,6 +61,10 @@ class Cluster {
   // Null if it was never wanted.
   Topic* find(std::string_view name);
   Topic* find(const wire::Uuid& id);
+
+  // Topics of which nothing but the id is known: their names are asked for, and then they are
+  // wanted. To be called in each step until find() knows them; asks no more often than makes sense.
+  void want_names(const std::vector<wire::Uuid>& ids);
 
   // From now on each refresh asks for the names of all topics there are, the first one at once.
   void list_topics(Now now);
@@ -113,11 +118,15 @@ class Cluster {
   };
 
   void on_timer(Now now) { send_refresh(now); }
+  Topic& add(std::string_view name, Now now);
+  bool may_create() const;
   void send_refresh(Now now);
   void on_metadata(const Failure& why, const MetadataResponse* reply, std::int16_t version,
                    Now now);
   void take_brokers(const MetadataResponse& reply, Now now);
   void take_list(const MetadataResponse& reply);
+  void on_names(const Failure& why, const MetadataResponse* reply, std::int16_t version, Now now);
+  void on_names_timer(Now) {}  // whoever wants names asks again in the step that follows
   void ask_at_once(Now now);
   bool take_topic(const MetadataResponse::MetadataResponseTopic& from, std::int16_t version,
                   Now now);
@@ -134,6 +143,9 @@ class Cluster {
   std::size_t next_bootstrap_ = 0;
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::map<wire::Uuid, Topic*> topics_by_id_;
+  bool naming_ = false;  // names of ids are being asked for
+  Backoff names_backoff_;
+  Timer names_timer_;  // set: not before then
   bool list_wanted_ = false;
   bool has_listed_ = false;
   std::set<std::string> listed_;

@@ -197,6 +197,11 @@ struct ConsumerConfig {
   // A regular expression (ECMAScript) for whole names: topics that match are read as well, also
   // those that come into being later (found out within ClientConfig::metadata_max_age).
   std::string topic_pattern = {};
+  // Has the broker match the pattern where it can, in groups of the consumer protocol since Kafka
+  // 4.0: it takes note of new topics sooner, and this client need not ask for the names of all
+  // there are. It takes RE2's syntax; as the client matches wherever the broker cannot, the pattern
+  // has to mean the same in both.
+  bool match_at_broker = false;
   // With an instance id of its own (KIP-345) a member that comes back within the session timeout
   // takes up where it was, without a rebalance; it does not leave the group when it is closed.
   std::string instance_id = {};

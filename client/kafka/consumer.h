@@ -97,8 +97,9 @@ class Consumer {
   Failure assign(const std::vector<Assignment>& assignment);
   std::vector<TopicPartition> assignment() const { return core_->board()->all(); }
 
-  // In a group: these topics from now on, and those that match the pattern; nothing at all leaves
-  // the group. An error if the consumer has no group or an assignment, or with a bad pattern.
+  // In a group: these topics from now on, and those that match the pattern (here, or at the broker:
+  // see ConsumerConfig::match_at_broker); nothing at all leaves the group. An error if the consumer
+  // has no group or an assignment, or with a bad pattern.
   Failure subscribe(std::vector<std::string> topics, const std::string& pattern = {});
 
   // void(std::error_code): stores what is finished, of all partitions (that means all polled

@@ -53,11 +53,13 @@ ConsumerGroup::~ConsumerGroup() { gate_->close(); }
 void ConsumerGroup::subscribe(std::vector<std::string> topics, TopicPattern pattern, Now now) {
   if (closing_) return;
   if (!membership_) {
-    membership_ = make_membership(config_->group_protocol == GroupProtocol::classic);
+    const bool classic = config_->group_protocol == GroupProtocol::classic;
+    membership_ = make_membership(classic);
+    broker_matches_ = config_->match_at_broker && !classic;
   }
   topics_ = std::move(topics);
   pattern_ = std::move(pattern);
-  if (pattern_) engine_.cluster().list_topics(now);
+  if (matches_itself()) engine_.cluster().list_topics(now);
   want_topics(now);
   if (topics_.empty() && !pattern_) {
     join_wanted_ = false;
@@ -121,12 +123,25 @@ void ConsumerGroup::shut_down(const Failure& why, Now now) {
 
 // What matches is not known before there is a list. A member that said less meanwhile would have to
 // say it all again, and the group to rebalance twice.
-bool ConsumerGroup::knows_topics() const { return !pattern_ || engine_.cluster().has_listed(); }
+bool ConsumerGroup::knows_topics() const {
+  return !matches_itself() || engine_.cluster().has_listed();
+}
+
+const std::string& ConsumerGroup::brokers_pattern() const {
+  static const std::string kNone;
+  return broker_matches_ ? pattern_.text() : kNone;
+}
+
+void ConsumerGroup::on_pattern_unsupported() {
+  broker_matches_ = false;
+  match_now_ = join_wanted_ = true;
+  engine_.wake();
+}
 
 void ConsumerGroup::want_topics(Now now) {
   if (!knows_topics()) return;
   std::vector<std::string> wanted = topics_;
-  if (pattern_) {
+  if (matches_itself()) {
     for (const std::string& name : engine_.cluster().listed_topics()) {
       if (pattern_.matches(name)) wanted.push_back(name);
     }
@@ -134,14 +149,15 @@ void ConsumerGroup::want_topics(Now now) {
   std::sort(wanted.begin(), wanted.end());
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
   for (const std::string& name : wanted) engine_.cluster().want(name, now);
-  if (wanted == wanted_) return;
+  if (wanted == wanted_ && brokers_pattern() == said_pattern_) return;
   wanted_ = std::move(wanted);
+  said_pattern_ = brokers_pattern();
   membership_->rejoin("the member wants other topics");
 }
 
 void ConsumerGroup::on_cluster_changed(Now now) {
   if (closing_ || !membership_) return;
-  if (pattern_) want_topics(now);
+  if (matches_itself()) want_topics(now);
   membership_->on_cluster_changed();
 }
 
@@ -221,7 +237,8 @@ void ConsumerGroup::adopt(const Partitions& partitions, Now now) {
   if (!gone.empty()) give_up(gone, now);
   const ClientConfig& client = engine_.config();
   for (const TopicPartition& each : added) {
-    Topic& topic = engine_.cluster().want(each.topic, now);
+    Topic* known = engine_.cluster().find(each.topic);
+    Topic& topic = known ? *known : engine_.cluster().want(each.topic, now);
     auto gauge = std::make_shared<PartitionGauge>(each.topic, each.partition);
     gauge->ownership = ++last_turn_;
     auto partition = std::make_shared<ConsumerPartition>(
@@ -398,6 +415,11 @@ void ConsumerGroup::step(Now now) {
     fallen_back_ = true;
     membership_ = make_membership(/*classic=*/true);
     join_wanted_ = true;
+    if (broker_matches_) on_pattern_unsupported();
+  }
+  if (std::exchange(match_now_, false) && pattern_ && !closing_) {
+    engine_.cluster().list_topics(now);
+    want_topics(now);
   }
   if (membership_ && !closing_) {
     if (knows_topics() && std::exchange(join_wanted_, false)) membership_->join(now);

@@ -136,6 +136,8 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
 
   // Membership::Owner
   const std::vector<std::string>& wanted_topics() const override { return wanted_; }
+  const std::string& brokers_pattern() const override;
+  void on_pattern_unsupported() override;
   Partitions owned() const override;
   void give_up(const Partitions& partitions, Now now) override;
   void adopt(const Partitions& partitions, Now now) override;
@@ -159,6 +161,7 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   void publish();
 
   std::unique_ptr<Membership> make_membership(bool classic);
+  bool matches_itself() const { return pattern_ && !broker_matches_; }
   bool knows_topics() const;
   void want_topics(Now now);
   void find_positions(Now now);
@@ -183,6 +186,9 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   std::vector<std::string> topics_;
   TopicPattern pattern_;
   std::vector<std::string> wanted_;  // topics_ and what matches pattern_, sorted
+  std::string said_pattern_;         // brokers_pattern(), as of the last rejoin()
+  bool broker_matches_ = false;      // as far as is known, it can
+  bool match_now_ = false;           // the broker does not, as has turned out
   bool join_wanted_ = false;         // once it is known what matches
   std::map<TopicPartition, Owned> owned_;
   std::uint64_t last_turn_ = 0;

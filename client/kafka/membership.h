@@ -30,6 +30,11 @@ class Membership {
    public:
     // Sorted, each once.
     virtual const std::vector<std::string>& wanted_topics() const = 0;
+    // For topics besides those, which the broker is to find; empty: none.
+    virtual const std::string& brokers_pattern() const = 0;
+    // The broker cannot: wanted_topics() will have all of them. If the member was not in yet it is
+    // out until join().
+    virtual void on_pattern_unsupported() = 0;
     // What this member has not been told to give up. Sorted.
     virtual Partitions owned() const = 0;
     // These go to others; the group waits until settled().

@@ -14,6 +14,7 @@ using Request = ConsumerGroupHeartbeatRequest;
 constexpr std::int32_t kJoin = 0;
 constexpr std::int32_t kLeave = -1;
 constexpr std::int32_t kLeaveForNow = -2;  // a static member, which may come back
+constexpr std::int16_t kFirstWithPattern = 1;
 
 }  // namespace
 
@@ -54,6 +55,7 @@ void ModernMembership::step(Now now) {
   if (state_ == State::out && wanted_) {
     ++round_;
     identity_ = {new_member_id(), kJoin};
+    pattern_sent_ = false;
     state_ = State::joining;
     coordinator_.forget_trouble();
     beat_now_ = true;
@@ -81,6 +83,7 @@ Time ModernMembership::next_time(Now now) const {
 void ModernMembership::say_everything() {
   everything_ = true;
   said_topics_.clear();
+  said_pattern_.clear();
   said_owned_.clear();
 }
 
@@ -112,6 +115,9 @@ void ModernMembership::beat(Now now) {
   } else {
     said->topics = owner_.wanted_topics();
     said->with_topics = everything_ || said->topics != said_topics_;
+    const std::string& pattern = owner_.brokers_pattern();
+    if (pattern != said_pattern_ || (everything_ && pattern_sent_)) said->pattern = pattern;
+    pattern_sent_ |= said->pattern.has_value();
     said->owned = held_;
     said->with_owned = everything_ || said->owned != said_owned_;
   }
@@ -138,6 +144,7 @@ void ModernMembership::send(Connection& connection, const std::shared_ptr<const 
       std::copy(said->topics.begin(), said->topics.end(), topics);
       request.subscribed_topic_names = {topics, said->topics.size()};
     }
+    if (said->pattern) request.subscribed_topic_regex = wire::Text(*said->pattern);
     if (said->with_owned) {
       auto* owned = arena.make_array<Request::TopicPartitions>(said->owned.size());
       if (!owned) return request;
@@ -159,6 +166,7 @@ void ModernMembership::send(Connection& connection, const std::shared_ptr<const 
   };
   auto* call = new SimpleCall<Request>(std::move(make), std::move(done));
   call->set_response_timeout(engine_.config().request_timeout);
+  if (said->pattern) call->require_version(kFirstWithPattern);
   connection.send(*call);
 }
 
@@ -183,10 +191,21 @@ void ModernMembership::on_answer(const Said& said, std::int32_t node, const Fail
     if (last) return go_out();
     everything_ = false;
     if (said.with_topics) said_topics_ = said.topics;
+    if (said.pattern) said_pattern_ = *said.pattern;
     if (said.with_owned) said_owned_ = said.owned;
     beat_at_ = deadline_after(now.mono,
                               std::chrono::milliseconds(std::max(reply->heartbeat_interval_ms, 1)));
     return take(*reply);
+  }
+  if (said.pattern && why.code == ClientErrc::unsupported_version) {
+    pattern_sent_ = false;
+    say_everything();
+    beat_at_ = now.mono;
+    if (state_ == State::joining) {
+      wanted_ = false;
+      go_out();
+    }
+    return owner_.on_pattern_unsupported();
   }
   Failure failure = why;
   if (!failure) {
@@ -237,24 +256,27 @@ void ModernMembership::take(const ConsumerGroupHeartbeatResponse& reply) {
   target_ = std::move(target);  // the step that follows looks at it
 }
 
-// Topics that are not known by name yet are waited for; the rest does not wait for them.
+// Topics that are not known by name yet are waited for; the rest does not wait for them. The broker
+// may know topics that it has found by the pattern before anybody here has heard of them.
 void ModernMembership::reconcile(Now now) {
   Partitions all;
-  bool complete = true;
+  std::vector<wire::Uuid> unknown;
   for (const auto& [id, partitions] : *target_) {
     const Topic* topic = engine_.cluster().find(id);
     if (!topic) {
-      complete = false;
+      unknown.push_back(id);
       continue;
     }
     for (const std::int32_t partition : partitions) {
       if (partition >= 0) all.push_back({topic->name, partition});
     }
   }
-  if (complete) {
+  if (unknown.empty()) {
     target_.reset();
-  } else {
+  } else if (owner_.brokers_pattern().empty()) {
     engine_.cluster().refresh(now);
+  } else {
+    engine_.cluster().want_names(unknown);
   }
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());

@@ -59,6 +59,7 @@ class ModernMembership final : public Membership {
     bool everything = false;
     std::vector<std::string> topics;
     bool with_topics = false;
+    std::optional<std::string> pattern;
     ById owned;
     bool with_owned = false;
   };
@@ -95,6 +96,8 @@ class ModernMembership final : public Membership {
   bool everything_ = true;
   Backoff backoff_;
   std::vector<std::string> said_topics_;
+  std::string said_pattern_;
+  bool pattern_sent_ = false;  // the broker may have one of this member
   ById said_owned_;
 
   ById held_;                   // what is ours until it has been given up altogether

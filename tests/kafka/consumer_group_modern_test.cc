@@ -131,6 +131,111 @@ TEST_F(ModernTest, TopicThatIsNotKnownByNameYetIsWaitedFor) {
   EXPECT_TRUE(run_until([&] { return assigned() == group.target; }));
 }
 
+// ----------------------------------------------------------------------------------- by a pattern
+
+class PatternTest : public ModernTest {
+ protected:
+  PatternTest() {
+    config.topics = {};
+    config.topic_pattern = "t|late-.*";
+    config.match_at_broker = true;
+  }
+  void subscribe(Strings topics, const std::string& text) {
+    TopicPattern pattern;
+    ASSERT_FALSE(TopicPattern::parse(text, pattern));
+    host.consumer().subscribe(std::move(topics), pattern, host.engine().enter());
+    next_poll();
+  }
+};
+
+TEST_F(PatternTest, BrokerMatchesAndNamesOfItsTopicsAreAskedFor) {
+  join();
+  ASSERT_GE(beats().size(), 2u);
+  EXPECT_EQ(beats()[0].topics, Strings{});
+  EXPECT_EQ(beats()[0].pattern, "t|late-.*");
+  EXPECT_EQ(beats()[1].pattern, std::nullopt);
+  brokers.add_topic("late-1", 1);
+  group.target = {{"late-1", 0}, {"t", 0}, {"t", 1}};
+  ASSERT_TRUE(run_until([&] { return assigned() == group.target; }));
+  EXPECT_EQ(beats().back().pattern, std::nullopt);
+  EXPECT_FALSE(brokers.topics_listed);
+}
+
+TEST_F(PatternTest, TopicFoundByThePatternIsNotMadeAnewByBeingAskedFor) {
+  join();
+  brokers.edit_metadata = [](MetadataResponse& response) {
+    for (const auto& each : response.topics) {
+      auto& topic = const_cast<MetadataResponse::MetadataResponseTopic&>(each);
+      topic.error_code = static_cast<std::int16_t>(BrokerErrc::unknown_topic_or_partition);
+      topic.topic_id = {};
+      topic.partitions = {};
+    }
+  };
+  const int before = brokers.metadata_requests;
+  for (int i = 0; i < 3; ++i) {
+    host.engine().cluster().refresh(host.engine().enter());
+    host.run_for(seconds(5));
+    EXPECT_FALSE(brokers.creation_allowed);
+  }
+  EXPECT_GT(brokers.metadata_requests, before + 2);
+}
+
+TEST_F(PatternTest, ClientMatchesWhereTheBrokerCannot) {
+  brokers.max_versions = {{68, 0}};
+  join();
+  EXPECT_EQ(beats()[0].topics, Strings{"t"});
+  for (const auto& beat : beats()) EXPECT_EQ(beat.pattern, std::nullopt);
+  EXPECT_TRUE(brokers.topics_listed);
+  EXPECT_EQ(told, (std::vector<Told>{{"assigned", t({0, 1})}}));
+}
+
+TEST_F(PatternTest, ClientMatchesInAGroupThatIsClassicAfterAll) {
+  config.group_protocol = GroupProtocol::automatic;
+  brokers.max_versions = {{68, -1}};
+  GroupTest::join(t({0, 1, 2, 3}));
+  EXPECT_EQ(group.count("join"), 2u);
+  EXPECT_EQ(group.last("join").subscribed.begin()->second.topics, Strings{"t"});
+}
+
+TEST_F(PatternTest, MemberThatComesToAPatternStaysAMemberWhereTheBrokerCannot) {
+  config.topics = {"t"};
+  config.topic_pattern = {};
+  brokers.max_versions = {{68, 0}};
+  join();
+  const std::string id = identity().member_id;
+  brokers.add_topic("late-1", 1);
+  subscribe({"t"}, "late-.*");
+  ASSERT_TRUE(run_until([&] { return beats().back().topics == Strings{"late-1", "t"}; }));
+  EXPECT_EQ(identity().member_id, id);
+  EXPECT_EQ(told.size(), 1u);
+}
+
+TEST_F(PatternTest, PatternThatIsGivenUpIsTakenBackEvenIfThatHasToBeSaidTwice) {
+  join();
+  group.hold = [](const auto& request) { return request.api == "beat"; };
+  const std::size_t before = beats().size();
+  subscribe({"t"}, "");
+  ASSERT_TRUE(run_until([&] { return beats().size() > before; }));
+  brokers.cut_connections(1);
+  group.hold = nullptr;
+  ASSERT_TRUE(run_until([&] { return beats().size() > before + 1; }));
+  EXPECT_EQ(beats().back().topics, Strings{"t"});
+  EXPECT_EQ(beats().back().pattern, "");
+  host.run_for(seconds(10));
+  EXPECT_EQ(beats().back().pattern, std::nullopt);
+  EXPECT_EQ(told.size(), 1u);
+}
+
+TEST_F(PatternTest, PatternThatTheBrokerDoesNotUnderstandIsTold) {
+  group.beat_errors = {BrokerErrc::invalid_regular_expression};
+  start();
+  EXPECT_EQ(host.poll()->failure.code, BrokerErrc::invalid_regular_expression);
+  EXPECT_EQ(host.take(6).size(), 6u);
+}
+
+// ------------------------------------------------------------------------------------------
+// refused
+
 TEST_F(ModernTest, UnreleasedInstanceAndOthersAreToldAndTriedAgainByTheNextPoll) {
   config.instance_id = "i";
   group.beat_errors = {BrokerErrc::unreleased_instance_id, BrokerErrc::unsupported_assignor};

@@ -192,6 +192,8 @@ std::vector<std::byte> FakeBroker::answer(const RequestHeader& header, wire::Rea
       return with<MetadataRequest>(version, reader,
                                    [&](auto& request, auto& response, auto& arena) {
                                      ++owner.metadata_requests;
+                                     owner.creation_allowed = request.allow_auto_topic_creation;
+                                     owner.topics_listed |= request.topics.is_null();
                                      metadata(request, response, arena);
                                      if (owner.edit_metadata) owner.edit_metadata(response);
                                      return true;
@@ -298,7 +300,12 @@ void FakeBroker::metadata(const MetadataRequest& request, MetadataResponse& resp
   response.controller_id = 1;
   std::vector<MetadataResponse::MetadataResponseTopic> out;
   std::vector<wire::Text> names;
-  for (const auto& wanted : request.topics) names.push_back(wanted.name);
+  for (const auto& wanted : request.topics) {
+    const auto found = std::find_if(owner.topics.begin(), owner.topics.end(), [&](auto& each) {
+      return wanted.name.is_null() && each.second.id == wanted.topic_id;
+    });
+    names.push_back(found == owner.topics.end() ? wanted.name : wire::Text(found->first));
+  }
   if (request.topics.is_null()) {
     for (const auto& [name, topic] : owner.topics) names.emplace_back(name);
   }

@@ -108,6 +108,8 @@ class FakeBrokers {
   int list_offsets_requests = 0;
   int epoch_requests = 0;
   int metadata_requests = 0;
+  bool topics_listed = false;     // all of them, by any request
+  bool creation_allowed = false;  // by the last one
   std::vector<OffsetForLeaderEpochRequest::OffsetForLeaderPartition> epochs_asked;
 
  private:

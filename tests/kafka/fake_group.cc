@@ -302,6 +302,9 @@ bool FakeGroup::beat(const ConsumerGroupHeartbeatRequest& request,
     for (const auto& topic : request.subscribed_topic_names)
       seen_now.topics->push_back(topic.str());
   }
+  if (!request.subscribed_topic_regex.is_null()) {
+    seen_now.pattern = request.subscribed_topic_regex.str();
+  }
   if (!request.topic_partitions.is_null()) {
     seen_now.owned.emplace();
     for (const auto& topic : request.topic_partitions) {

@@ -41,6 +41,7 @@ struct SeenGroupRequest {
   bool require_stable = false;                          // fetch
   // beat; what is null stays empty
   std::optional<std::vector<std::string>> topics = {};
+  std::optional<std::string> pattern = {};
   std::optional<Partitions> owned = {};
 };
 
