@@ -282,7 +282,7 @@ void ConsumerCore::committed(std::uint64_t id, Partitions partitions, Time deadl
 void ConsumerCore::seek(const TopicPartition& at, const Position& to, Now) {
   ConsumerPartition* partition = closing_ ? nullptr : find(at);
   if (!partition) return;
-  if (group_) group_->on_seek(*partition);
+  if (group_) group_->on_new_turn(*partition);
   partition->restart(to);
   partition->missing_since = kNever;
   partition->told = false;

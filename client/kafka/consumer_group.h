@@ -82,7 +82,9 @@ class ConsumerGroup final : private Membership::Owner, private GroupOffsets::Own
   void on_poll();
   // A poll has ended; its records are with the application.
   void on_polled(Now now);
-  void on_seek(ConsumerPartition& partition);
+  // Reading begins anew, after a seek or because the topic is another one: what is read from now on
+  // is stored even if it lies before what has been.
+  void on_new_turn(ConsumerPartition& partition);
 
   // Everything that is finished, or with auto_store = false what was given to store().
   void commit_finished(std::uint64_t id, Time deadline, CommitDone done);

@@ -95,10 +95,9 @@ void ConsumerGroup::place(ConsumerPartition& partition, const PartitionOffset& f
   host_.on_positioned(partition);
 }
 
-void ConsumerGroup::on_seek(ConsumerPartition& partition) {
+void ConsumerGroup::on_new_turn(ConsumerPartition& partition) {
   const auto found = owned_.find({partition.topic.name, partition.index});
   if (found == owned_.end()) return;
-  // The application wants it so: what it reads from now on is stored even if it lies before.
   found->second.turn = ++last_turn_;
   found->second.stored = -1;
   found->second.to_store = {};
@@ -219,7 +218,7 @@ Failure ConsumerGroup::store(const Offsets& offsets) {
   Failure failure;
   for (const PartitionOffset& offset : offsets) {
     bool covered = false;
-    if (Failure why = check_commit({offset, turn(offset)}, covered)) {
+    if (Failure why = check_commit({offset, turn(offset), {}}, covered)) {
       failure = std::move(why);
     } else if (const auto found = owned_.find(key_of(offset)); found != owned_.end()) {
       PartitionOffset& to_store = found->second.to_store;

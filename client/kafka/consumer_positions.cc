@@ -159,6 +159,7 @@ void ConsumerCore::follow_leader(ConsumerPartition& partition) {
 void ConsumerCore::on_recreated(ConsumerPartition& partition) {
   partition.incarnation = partition.topic.incarnation;
   partition.leader_epoch = -1;
+  if (group_) group_->on_new_turn(partition);
   if (partition.state != ConsumerPartition::State::ready) return;
   reset(partition, ClientErrc::offset_out_of_range,
         "the topic was deleted and created anew; offset " + std::to_string(partition.position) +

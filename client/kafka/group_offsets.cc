@@ -59,7 +59,8 @@ void GroupOffsets::commit(std::uint64_t id, Offsets offsets, Time deadline, Comm
   asked.reserve(offsets.size());
   for (PartitionOffset& offset : offsets) {
     const std::uint64_t turn = owner_.turn(offset);
-    asked.push_back({std::move(offset), turn});
+    const wire::Uuid its_id = topic_id(offset.topic);
+    asked.push_back({std::move(offset), turn, its_id});
   }
   commits_.push_back(std::make_shared<Commit>(Commit{.id = id,
                                                      .offsets = std::move(asked),
@@ -69,6 +70,11 @@ void GroupOffsets::commit(std::uint64_t id, Offsets offsets, Time deadline, Comm
                                                      .failure = {},
                                                      .last = {}}));
   engine_.wake();
+}
+
+wire::Uuid GroupOffsets::topic_id(std::string_view topic) const {
+  const Topic* known = engine_.cluster().find(topic);
+  return known ? known->id : wire::Uuid();
 }
 
 void GroupOffsets::commit_before_hand_over(Offsets offsets, Time deadline, CommitDone done) {
@@ -216,25 +222,27 @@ void GroupOffsets::send_commit(Connection& connection, const CommitBatchPtr& bat
         by_topic(arena, batch->offsets, &Request::OffsetCommitRequestTopic::partitions, to_commit);
     return request;
   };
-  auto done = [batch, self = std::weak_ptr(self_)](
-                  const Failure& why, const OffsetCommitResponse* reply, std::int16_t, Now now) {
-    if (const auto alive = self.lock()) (*alive)->on_commit_reply(*batch, why, reply, now);
+  auto done = [batch, self = std::weak_ptr(self_)](const Failure& why,
+                                                   const OffsetCommitResponse* reply,
+                                                   std::int16_t version, Now now) {
+    if (const auto alive = self.lock()) (*alive)->on_commit_reply(*batch, why, reply, version, now);
   };
   auto* call = new SimpleCall<Request>(std::move(make), std::move(done));
-  call->limit_version(kNewestByName);
+  call->limit_version(newest_version(batch->offsets));
   connection.send(*call);
 }
 
 void GroupOffsets::on_commit_reply(const CommitBatch& batch, const Failure& why,
-                                   const OffsetCommitResponse* reply, Now now) {
+                                   const OffsetCommitResponse* reply, std::int16_t version,
+                                   Now now) {
   in_flight_ = nullptr;
   engine_.wake();
   std::map<std::pair<std::string_view, std::int32_t>, BrokerErrc> answers;
   if (reply) {
+    const TopicNames names(batch.offsets, version);
     for (const auto& topic : reply->topics) {
       for (const auto& each : topic.partitions) {
-        answers[{topic.name.view(), each.partition_index}] =
-            static_cast<BrokerErrc>(each.error_code);
+        answers[{names.of(topic), each.partition_index}] = static_cast<BrokerErrc>(each.error_code);
       }
     }
   }
@@ -289,8 +297,8 @@ void GroupOffsets::on_commit_reply(const CommitBatch& batch, const Failure& why,
   }
 }
 
-bool GroupOffsets::on_commit_error(const CommitBatch& batch, const PartitionOffset& offset,
-                                   BrokerErrc error, Failure& failure, Now now) {
+bool GroupOffsets::on_commit_error(const CommitBatch& batch, const Asked& offset, BrokerErrc error,
+                                   Failure& failure, Now now) {
   failure = Failure(make_error_code(error), "group \"" + group_ + "\": commit of " +
                                                 name_of(offset.topic, offset.partition) + ": " +
                                                 make_error_code(error).message());
@@ -307,6 +315,11 @@ bool GroupOffsets::on_commit_error(const CommitBatch& batch, const PartitionOffs
       // will ever give us another one.
       owner_.on_refused(error, batch.identity, now);
       return batch.identity.generation >= 0;
+    case BrokerErrc::unknown_topic_id:
+      // The coordinator may not have heard of the topic yet. Or it has been deleted: what another
+      // one of that name has is not for this offset to say.
+      engine_.cluster().refresh(now);
+      return topic_id(offset.topic) == offset.topic_id;
     default:
       return is_retriable(error);
   }
@@ -321,39 +334,43 @@ void GroupOffsets::finish(Commit& commit, const Failure& why, Now now) {
 void GroupOffsets::send_fetch(Connection& connection, const FetchPtr& fetch) {
   using Request = OffsetFetchRequest;
   fetch->in_flight = true;
-  Partitions sorted = fetch->partitions;
+  std::vector<FetchItem> sorted;
+  for (const TopicPartition& each : fetch->partitions) {
+    sorted.push_back({each, topic_id(each.topic)});
+  }
   std::sort(sorted.begin(), sorted.end());
-  auto make = [sorted = std::move(sorted), group = group_](std::int16_t version,
-                                                           wire::Arena& arena) {
+  const auto items = std::make_shared<const std::vector<FetchItem>>(std::move(sorted));
+  auto make = [items, group = group_](std::int16_t version, wire::Arena& arena) {
     const auto index = [](const TopicPartition& each) { return each.partition; };
     Request request;
     request.require_stable = version >= kFirstStable;
     if (version < kFirstOfGroups) {
       request.group_id = wire::Text(group);
       request.topics =
-          by_topic(arena, sorted, &Request::OffsetFetchRequestTopic::partition_indexes, index);
+          by_topic(arena, *items, &Request::OffsetFetchRequestTopic::partition_indexes, index);
     } else if (auto* one = arena.make_array<Request::OffsetFetchRequestGroup>(1)) {
       one->group_id = wire::Text(group);
       one->topics =
-          by_topic(arena, sorted, &Request::OffsetFetchRequestTopics::partition_indexes, index);
+          by_topic(arena, *items, &Request::OffsetFetchRequestTopics::partition_indexes, index);
       request.groups = {one, 1};
     }
     return request;
   };
-  auto done = [fetch, node = connection.node_id(), self = std::weak_ptr(self_)](
+  auto done = [fetch, items, node = connection.node_id(), self = std::weak_ptr(self_)](
                   const Failure& why, const OffsetFetchResponse* reply, std::int16_t version,
                   Now now) {
     if (const auto alive = self.lock()) {
-      (*alive)->on_fetch_reply(fetch, node, why, reply, version, now);
+      (*alive)->on_fetch_reply(fetch, items, node, why, reply, version, now);
     }
   };
   auto* call = new SimpleCall<Request>(std::move(make), std::move(done));
-  call->limit_version(kNewestByName);
+  call->limit_version(newest_version(*items));
   connection.send(*call);
 }
 
-void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, const Failure& why,
-                                  const OffsetFetchResponse* reply, std::int16_t version, Now now) {
+void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, const FetchItems& items, std::int32_t node,
+                                  const Failure& why, const OffsetFetchResponse* reply,
+                                  std::int16_t version, Now now) {
   fetch->in_flight = false;
   engine_.wake();
   if (!fetch->done) return;
@@ -365,26 +382,26 @@ void GroupOffsets::on_fetch_reply(const FetchPtr& fetch, std::int32_t node, cons
   Offsets answers;
   auto error = static_cast<BrokerErrc>(reply->error_code);
   std::string where;
-  const auto take = [&](const auto& topics) {
-    for (const auto& topic : topics) {
-      for (const auto& each : topic.partitions) {
-        take_offset(answers, topic.name.view(), each);
-        if (each.error_code == 0 || error != BrokerErrc::none) continue;
-        error = static_cast<BrokerErrc>(each.error_code);
-        where = name_of(topic.name.view(), each.partition_index) + ": ";
-      }
+  const auto take = [&](std::string_view topic, const auto& partitions) {
+    for (const auto& each : partitions) {
+      take_offset(answers, topic, each);
+      if (each.error_code == 0 || error != BrokerErrc::none) continue;
+      error = static_cast<BrokerErrc>(each.error_code);
+      where = name_of(topic, each.partition_index) + ": ";
     }
   };
   if (version < kFirstOfGroups) {
-    take(reply->topics);
+    for (const auto& topic : reply->topics) take(topic.name.view(), topic.partitions);
   } else if (!reply->groups.empty()) {
+    const TopicNames names(*items, version);
     error = static_cast<BrokerErrc>(reply->groups[0].error_code);
-    take(reply->groups[0].topics);
+    for (const auto& topic : reply->groups[0].topics) take(names.of(topic), topic.partitions);
   }
   if (error != BrokerErrc::none) {
     const Failure failure(make_error_code(error), "group \"" + group_ + "\": stored offsets: " +
                                                       where + make_error_code(error).message());
     if (is_coordinator_error(error)) coordinator_.lost(node);
+    if (error == BrokerErrc::unknown_topic_id) engine_.cluster().refresh(now);
     const bool again = is_retriable(error) || error == BrokerErrc::stale_member_epoch;
     return again ? retry(*fetch, failure, now) : finish(*fetch, failure, {}, now);
   }

@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/core/backoff.h"
@@ -34,9 +35,11 @@ class Engine;
 
 class GroupOffsets {
  public:
-  // What is to be stored, and in which turn of reading the partition it was asked for.
+  // What is to be stored, and in which turn of reading the partition it was asked for. The id is
+  // that of the topic at that time: an offset means nothing in one that is created anew.
   struct Asked : PartitionOffset {
     std::uint64_t turn = 0;
+    wire::Uuid topic_id = {};  // zero: not known
   };
   class Owner {
    public:
@@ -99,6 +102,10 @@ class GroupOffsets {
     std::int32_t node;
   };
   using CommitBatchPtr = std::shared_ptr<CommitBatch>;
+  struct FetchItem : TopicPartition {
+    wire::Uuid topic_id = {};
+  };
+  using FetchItems = std::shared_ptr<const std::vector<FetchItem>>;
   struct Fetch {
     std::uint64_t id;
     Partitions partitions;
@@ -115,15 +122,17 @@ class GroupOffsets {
   void send_commits(Now now);
   void send_commit(Connection& connection, const CommitBatchPtr& batch);
   void on_commit_reply(const CommitBatch& batch, const Failure& why,
-                       const OffsetCommitResponse* reply, Now now);
+                       const OffsetCommitResponse* reply, std::int16_t version, Now now);
   // True if the offset is to be tried again.
-  bool on_commit_error(const CommitBatch& batch, const PartitionOffset& offset, BrokerErrc error,
+  bool on_commit_error(const CommitBatch& batch, const Asked& offset, BrokerErrc error,
                        Failure& failure, Now now);
   void finish(Commit& commit, const Failure& why, Now now);
 
   void send_fetch(Connection& connection, const FetchPtr& fetch);
-  void on_fetch_reply(const FetchPtr& fetch, std::int32_t node, const Failure& why,
-                      const OffsetFetchResponse* reply, std::int16_t version, Now now);
+  void on_fetch_reply(const FetchPtr& fetch, const FetchItems& items, std::int32_t node,
+                      const Failure& why, const OffsetFetchResponse* reply, std::int16_t version,
+                      Now now);
+  wire::Uuid topic_id(std::string_view topic) const;
   void retry(Fetch& fetch, const Failure& why, Now now);
   void finish(Fetch& fetch, const Failure& why, Offsets found, Now now);
   Failure timed_out(const char* what, const Failure& last) const;

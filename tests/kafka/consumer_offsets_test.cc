@@ -469,6 +469,79 @@ TEST_F(OffsetsTest, CommitThatCannotBeStoredSaysWhy) {
   EXPECT_NE(ended->failure.message().find("t-0"), std::string::npos) << ended->failure.message();
 }
 
+// ------------------------------------------------------------------------------------ topics by id
+
+TEST_F(OffsetsTest, TopicsGoByTheirIdsWhereBrokersKnowThem) {
+  group.stored[{"t", 0}] = {.offset = 1};
+  join();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  EXPECT_EQ(poll->values(), (Strings{"b", "c"}));
+  EXPECT_EQ(group.last("fetch").version, 10);
+  const auto ended = commit(one(2));
+  ASSERT_TRUE(run_until([&] { return ended->done; }));
+  EXPECT_FALSE(ended->failure) << ended->failure.message();
+  EXPECT_EQ(group.last("commit").version, 10);
+  EXPECT_EQ(stored(0), 2);
+}
+
+TEST_F(OffsetsTest, TopicsGoByTheirNamesIfOneIdIsNotKnown) {
+  brokers.topics.at("t").id = {};
+  group.stored[{"t", 0}] = {.offset = 1};
+  join();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  EXPECT_EQ(poll->values(), (Strings{"b", "c"}));
+  EXPECT_EQ(group.last("fetch").version, 9);
+  const auto ended = commit(one(2));
+  ASSERT_TRUE(run_until([&] { return ended->done; }));
+  EXPECT_EQ(group.last("commit").version, 9);
+  EXPECT_EQ(stored(0), 2);
+}
+
+TEST_F(OffsetsTest, CoordinatorThatHasNotHeardOfTheTopicYetIsAskedAgain) {
+  group.fetch_errors.assign(2, BrokerErrc::unknown_topic_id);
+  join();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  EXPECT_EQ(poll->values(), (Strings{"a", "b", "c"}));
+  EXPECT_EQ(group.count("fetch"), 3u);
+  group.commit_errors.assign(2, BrokerErrc::unknown_topic_id);
+  const auto ended = commit(one(2));
+  ASSERT_TRUE(run_until([&] { return ended->done; }));
+  EXPECT_FALSE(ended->failure) << ended->failure.message();
+  EXPECT_EQ(stored(0), 2);
+}
+
+TEST_F(OffsetsTest, OffsetOfATopicThatIsGoneIsNotStoredInOneOfTheSameName) {
+  config.auto_commit = false;
+  join();
+  brokers.topics.at("t").id.bytes.fill(99);
+  const auto ended = commit(one(2));
+  ASSERT_TRUE(run_until([&] { return ended->done; }));
+  EXPECT_EQ(ended->failure.code, BrokerErrc::unknown_topic_id);
+  EXPECT_EQ(stored(0), -1);
+}
+
+TEST_F(OffsetsTest, WhatIsReadOfATopicCreatedAnewIsStoredAlthoughItIsLess) {
+  join();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  poll->records.done();
+  wait_for_auto_commit();
+  ASSERT_EQ(stored(0), 3);
+  brokers.topics.at("t") = {};
+  fake::FakeTopic& anew = brokers.topics.at("t");
+  anew.id.bytes.fill(99);
+  for (int i = 0; i < 4; ++i) anew.partitions[i];
+  anew.partitions[0].add({"new a"});
+  brokers.changed();
+  next_poll();
+  ASSERT_TRUE(run_until([&] { return poll->done; }));
+  EXPECT_EQ(poll->values(), (Strings{"new a"}));
+  poll->records.done();
+  wait_for_auto_commit();
+  EXPECT_EQ(stored(0), 1);
+}
+
+// ----------------------------------------------------------------------------------------- refused
+
 TEST_F(OffsetsTest, ThrottledAnswerHoldsTheNextCommitBack) {
   config.auto_commit = false;
   join();

@@ -225,6 +225,7 @@ std::vector<std::byte> FakeBroker::answer_group(const RequestHeader& header, wir
                                                 bool again) {
   const std::int16_t version = header.api_version;
   FakeGroup& group = owner.group;
+  for (const auto& [name, topic] : owner.topics) group.topic_ids[name] = topic.id;
   switch (header.api_key) {
     case 8:
       return with<OffsetCommitRequest>(
@@ -255,7 +256,6 @@ std::vector<std::byte> FakeBroker::answer_group(const RequestHeader& header, wir
         return group.leave(request, response, node, version, again);
       });
     case 68:
-      for (const auto& [name, topic] : owner.topics) group.topic_ids[name] = topic.id;
       return with<ConsumerGroupHeartbeatRequest>(
           version, reader, [&](auto& request, auto& response, auto& arena) {
             return group.beat(request, response, arena, node, version, again);

@@ -207,7 +207,7 @@ bool FakeGroup::commit(const OffsetCommitRequest& request, OffsetCommitResponse&
                             .instance_id = text_or(request.group_instance_id, "-")};
   for (const auto& topic : request.topics) {
     for (const auto& each : topic.partitions) {
-      const TopicPartition key{topic.name.str(), each.partition_index};
+      const TopicPartition key{name_of(topic, version), each.partition_index};
       seen_now.offsets[key] = each.committed_offset;
       seen_now.metadata[key] = each.committed_metadata.str();
     }
@@ -217,15 +217,19 @@ bool FakeGroup::commit(const OffsetCommitRequest& request, OffsetCommitResponse&
   response.throttle_time_ms = std::exchange(commit_throttle_ms, 0);
   std::vector<OffsetCommitResponse::OffsetCommitResponseTopic> topics;
   for (const auto& topic : request.topics) {
+    const std::string name = name_of(topic, version);
+    const BrokerErrc its_error = name.empty() ? BrokerErrc::unknown_topic_id : error;
     std::vector<OffsetCommitResponse::OffsetCommitResponsePartition> partitions;
     for (const auto& each : topic.partitions) {
-      partitions.push_back({.partition_index = each.partition_index, .error_code = code(error)});
-      if (error != BrokerErrc::none) continue;
-      stored[{topic.name.str(), each.partition_index}] = {
-          each.committed_offset, each.committed_leader_epoch, each.committed_metadata.str()};
+      partitions.push_back(
+          {.partition_index = each.partition_index, .error_code = code(its_error)});
+      if (its_error != BrokerErrc::none) continue;
+      stored[{name, each.partition_index}] = {each.committed_offset, each.committed_leader_epoch,
+                                              each.committed_metadata.str()};
     }
     OffsetCommitResponse::OffsetCommitResponseTopic out;
     out.name = topic.name;
+    out.topic_id = topic.topic_id;
     out.partitions = to_array(arena, partitions);
     topics.push_back(out);
   }
@@ -239,10 +243,10 @@ bool FakeGroup::fetch(const OffsetFetchRequest& request, OffsetFetchResponse& re
       .api = "fetch", .node = node, .version = version, .require_stable = request.require_stable};
   if (!note(seen_now, again)) return false;
   const BrokerErrc error = error_for(seen_now, fetch_errors);
-  const auto fill = [&](auto& out, const wire::Text& topic, std::int32_t partition) {
+  const auto fill = [&](auto& out, const std::string& topic, std::int32_t partition) {
     out.partition_index = partition;
     out.committed_offset = -1;
-    const auto found = stored.find({topic.str(), partition});
+    const auto found = stored.find({topic, partition});
     if (found == stored.end()) return;
     out.committed_offset = found->second.offset;
     out.committed_leader_epoch = found->second.leader_epoch;
@@ -254,7 +258,7 @@ bool FakeGroup::fetch(const OffsetFetchRequest& request, OffsetFetchResponse& re
     for (const auto& topic : request.topics) {
       std::vector<OffsetFetchResponse::OffsetFetchResponsePartition> partitions;
       for (const std::int32_t each : topic.partition_indexes) {
-        fill(partitions.emplace_back(), topic.name, each);
+        fill(partitions.emplace_back(), topic.name.str(), each);
       }
       topics.push_back({.name = topic.name, .partitions = to_array(arena, partitions)});
     }
@@ -268,10 +272,11 @@ bool FakeGroup::fetch(const OffsetFetchRequest& request, OffsetFetchResponse& re
   for (const auto& topic : request.groups[0].topics) {
     std::vector<OffsetFetchResponse::OffsetFetchResponsePartitions> partitions;
     for (const std::int32_t each : topic.partition_indexes) {
-      fill(partitions.emplace_back(), topic.name, each);
+      fill(partitions.emplace_back(), name_of(topic, version), each);
     }
     OffsetFetchResponse::OffsetFetchResponseTopics out;
     out.name = topic.name;
+    out.topic_id = topic.topic_id;
     out.partitions = to_array(arena, partitions);
     topics.push_back(out);
   }
@@ -280,11 +285,17 @@ bool FakeGroup::fetch(const OffsetFetchRequest& request, OffsetFetchResponse& re
   return true;
 }
 
+template <class Topic>
+std::string FakeGroup::name_of(const Topic& topic, std::int16_t version) const {
+  constexpr std::int16_t kFirstById = 10;
+  return version < kFirstById ? topic.name.str() : topic_of(topic.topic_id);
+}
+
 std::string FakeGroup::topic_of(const wire::Uuid& id) const {
   for (const auto& [name, each] : topic_ids) {
     if (each == id) return name;
   }
-  std::abort();
+  return {};
 }
 
 bool FakeGroup::beat(const ConsumerGroupHeartbeatRequest& request,

@@ -106,6 +106,8 @@ class FakeGroup {
 
  private:
   std::string topic_of(const wire::Uuid& id) const;
+  template <class Topic>
+  std::string name_of(const Topic& topic, std::int16_t version) const;
   BrokerErrc error_for(const SeenGroupRequest& request, std::deque<BrokerErrc>& scripted);
   bool note(SeenGroupRequest request, bool again);
 
