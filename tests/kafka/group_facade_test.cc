@@ -161,6 +161,33 @@ TEST_F(GroupFacadeTest, CommitsByHandAndStoredOffsets) {
   runtime.join();
 }
 
+TEST_F(GroupFacadeTest, BrokerMatchesAPatternOrSaysThatItCannotReadIt) {
+  net::Runtime runtime;
+  {
+    Client client(runtime, client_config());
+    ConsumerConfig config = member_config();
+    config.topics = {};
+    config.topic_pattern = "t|none-.*";
+    config.match_at_broker = true;
+    config.group_protocol = GroupProtocol::consumer;
+    Consumer consumer(client, config);
+    read(consumer, 6);
+    EXPECT_EQ(consumer.assignment().size(), 2u);
+    ASSERT_FALSE(consumer.subscribe({}, "t(?=x)"));  // which RE2 does not have
+    try {
+      consumer.async_poll(asio::use_future).get();
+      ADD_FAILURE() << "the broker has taken it";
+    } catch (const std::system_error& error) {
+      EXPECT_EQ(error.code(), BrokerErrc::invalid_regular_expression) << error.what();
+    }
+    ASSERT_FALSE(consumer.subscribe({}, "t"));
+    const Offsets all = consumer.async_committed({{"t", 0}, {"t", 1}}, asio::use_future).get();
+    EXPECT_EQ(all.size(), 2u);
+    consumer.async_close(10s, asio::use_future).get();
+  }
+  runtime.join();
+}
+
 TEST_F(GroupFacadeTest, WithoutAGroupThereIsNothingToStoreIn) {
   net::Runtime runtime;
   {

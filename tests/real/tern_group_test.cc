@@ -54,5 +54,36 @@ TEST_F(GroupOnOneNode, ModernMembersComeAndGo) {
   come_and_go("group-modern", {.group_protocol = kafka::GroupProtocol::automatic}, false);
 }
 
+// At the broker where it can, else here.
+TEST_F(GroupOnOneNode, TopicsAreFoundByAPattern) {
+  const std::string name = unique_topic("group-pattern");
+  kafka::ClientConfig client = client_config();
+  client.metadata_max_age = 2s;
+  Tern tern(client);
+  tern.create_topic(name + "-a", 2);
+  tern.create_topic(name + "-1", 1);
+  kafka::ConsumerConfig config;
+  config.group = name;
+  config.topic_pattern = name + "-[a-z]";
+  config.match_at_broker = true;
+  config.group_protocol = kafka::GroupProtocol::automatic;
+  kafka::Consumer consumer(tern.client, config);
+  const auto wait_for = [&](const kafka::Partitions& wanted) {
+    const auto by = std::chrono::steady_clock::now() + kPatience;
+    while (consumer.assignment() != wanted && std::chrono::steady_clock::now() < by) {
+      consumer.async_poll(200ms, asio::use_future).get();
+    }
+    EXPECT_EQ(consumer.assignment(), wanted);
+  };
+  wait_for({{name + "-a", 0}, {name + "-a", 1}});
+  tern.create_topic(name + "-b", 1);
+  wait_for({{name + "-a", 0}, {name + "-a", 1}, {name + "-b", 0}});
+  ASSERT_FALSE(consumer.subscribe({name + "-1"}, name + "-b"));
+  wait_for({{name + "-1", 0}, {name + "-b", 0}});
+  ASSERT_FALSE(consumer.subscribe({name + "-1"}));
+  wait_for({{name + "-1", 0}});
+  consumer.async_close(30s, asio::use_future).get();
+}
+
 }  // namespace
 }  // namespace tern::real
