@@ -401,6 +401,7 @@ void ClassicGroup::complete_join(Time now) {
     protocol_name_.reset();
     topics_ = read_subscriptions();
     become(State::empty);
+    empty_since_ = now;
     store();
     return;
   }

@@ -137,6 +137,7 @@ class ClassicGroup {
   const std::string& leader() const { return leader_; }
   const Members& members() const { return members_; }
   bool is_empty() const { return state_ == State::empty; }
+  Time empty_since() const { return empty_since_; }  // if it is
   bool is_of_consumers() const { return protocol_type_ == "consumer"; }
   bool is_subscribed_to(std::string_view topic) const;
 
@@ -194,6 +195,7 @@ class ClassicGroup {
   std::map<std::string, Time> pending_;  // ids given out and not yet used, until when
   std::set<std::string> unsynced_;       // members that have joined this generation and not synced
   std::optional<std::set<std::string, std::less<>>> topics_;  // not known: all or none, see .cc
+  Time empty_since_{};
   Time join_end_ = kNever;
   Time sync_end_ = kNever;
   // The first rebalance can be put off again while members come.

@@ -26,6 +26,10 @@ struct GroupConfig {
   Duration new_member_join_timeout = std::chrono::minutes(5);
   std::size_t max_size = std::numeric_limits<std::int32_t>::max();  // members of a group
   std::size_t max_offset_metadata = 4096;                           // bytes
+  // How long offsets are kept that nobody needs: of groups that have lost their last member, or
+  // that never had any, and of topics that their group does not read. From then on they are looked
+  // at every ten minutes.
+  Duration offsets_retention = std::chrono::hours(7 * 24);
   // Of members of the consumer protocol (KIP-848), who are told the second.
   Duration consumer_session_timeout = std::chrono::seconds(45);
   Duration consumer_heartbeat_interval = std::chrono::seconds(5);

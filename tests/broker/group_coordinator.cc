@@ -1,6 +1,8 @@
 #include "tests/broker/group_coordinator.h"
 
 #include <algorithm>
+#include <chrono>
+#include <iterator>
 
 #include "tests/broker/broker.h"
 #include "tests/broker/cluster.h"
@@ -12,6 +14,7 @@ using kafka::BrokerErrc;
 namespace {
 
 constexpr std::size_t kOffsetsReplicas = 3;
+constexpr Duration kLookAtOffsets = std::chrono::minutes(10);
 
 // Java's String.hashCode(), of ids in ASCII, as the partition of a group is found with it.
 std::uint32_t java_hash(std::string_view text) {
@@ -21,6 +24,35 @@ std::uint32_t java_hash(std::string_view text) {
 }
 
 }  // namespace
+
+Time Group::end_of(std::string_view topic, const CommittedOffset& offset,
+                   Duration retention) const {
+  if (is_subscribed_to(topic)) return kNever;
+  Time since = offset.committed_at;
+  if (!modern && classic.protocol_type()) {
+    if (classic.is_empty()) {
+      since = classic.empty_since();
+    } else if (!classic.is_of_consumers() || classic.state() != ClassicGroup::State::stable) {
+      return kNever;
+    }
+  }
+  return offset.expires != kNever ? offset.expires : deadline_after(since, retention);
+}
+
+bool Group::expire(Time now, Duration retention) {
+  if (now < expire_at) return false;
+  bool left = false;
+  for (auto of_topic = offsets.begin(); of_topic != offsets.end();) {
+    auto& partitions = of_topic->second;
+    std::erase_if(partitions, [&](const auto& each) {
+      return now >= end_of(of_topic->first, each.second, retention);
+    });
+    left |= !partitions.empty();
+    of_topic = partitions.empty() ? offsets.erase(of_topic) : std::next(of_topic);
+  }
+  expire_at = left ? deadline_after(now, kLookAtOffsets) : kNever;
+  return !left && is_empty();
+}
 
 Topic* GroupCoordinator::offsets_topic() {
   Topic* topic = cluster_.find_topic(kOffsetsTopic);
@@ -152,12 +184,20 @@ void GroupCoordinator::on_changed(Now now) {
 }
 
 void GroupCoordinator::on_time(std::int32_t node, Now now) {
-  for (auto& [id, group] : groups_) {
+  const Duration retention = cluster_.config().groups.offsets_retention;
+  for (auto at = groups_.begin(); at != groups_.end();) {
+    Group& group = at->second;
+    const auto next = std::next(at);
     const Shard& shard = shards_[group.shard];
-    if (shard.node != node || now.mono < shard.loaded_at) continue;
+    if (shard.node != node || now.mono < shard.loaded_at) {
+      at = next;
+      continue;
+    }
     group.classic.on_time(now.mono);
     if (group.modern) group.modern->on_time(now.mono);
     wake_answered(group);
+    if (group.expire(now.mono, retention)) groups_.erase(at);
+    at = next;
   }
 }
 
@@ -167,6 +207,7 @@ Time GroupCoordinator::next_deadline(std::int32_t node) const {
     if (shards_[group.shard].node != node) continue;
     earliest = std::min(earliest, group.classic.next_deadline());
     if (group.modern) earliest = std::min(earliest, group.modern->next_deadline());
+    earliest = std::min(earliest, group.expire_at);
   }
   return earliest;
 }

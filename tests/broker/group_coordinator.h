@@ -37,7 +37,8 @@ struct CommittedOffset {
   std::int64_t offset = -1;
   std::int32_t leader_epoch = -1;
   std::string metadata;
-  std::int64_t commit_time_ms = 0;
+  Time committed_at{};
+  Time expires = kNever;  // as the commit said (up to version 4), whatever offsets_retention is
 };
 
 // Of either kind: classic, unless there is a modern one. Only a group without members can change.
@@ -50,11 +51,17 @@ struct Group {
   std::string_view state_name() const {
     return modern ? modern->state_name() : classic.state_name();
   }
+  // When this offset is of no use to the group any more, as things are.
+  Time end_of(std::string_view topic, const CommittedOffset& offset, Duration retention) const;
+  // True if that leaves nothing at all of the group.
+  bool expire(Time now, Duration retention);
+
   std::size_t shard = 0;
   ClassicGroup classic;
   std::optional<ModernGroup> modern;
   // By topic and partition.
   std::map<std::string, std::map<std::int32_t, CommittedOffset>, std::less<>> offsets;
+  Time expire_at = kNever;  // nothing ends before
 };
 
 class GroupCoordinator {

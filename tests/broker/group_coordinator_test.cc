@@ -306,6 +306,61 @@ TEST(Offsets, OnlyMembersCommitToAGroupThatHasSome) {
   EXPECT_EQ(admin.commit("t", 0, 9), BrokerErrc::none);
 }
 
+void keep_alive(GroupFixture& fixture, TwoMembers& two, Duration time) {
+  for (; time > Duration::zero(); time -= seconds(5)) {
+    fixture.advance(seconds(5));
+    EXPECT_EQ(two.leader.heartbeat(), BrokerErrc::none);
+    EXPECT_EQ(two.follower.heartbeat(), BrokerErrc::none);
+  }
+}
+
+TEST(Offsets, EndSomeTimeAfterTheLastMemberHasLeft) {
+  GroupConfig config;
+  config.offsets_retention = std::chrono::hours(1);
+  GroupFixture fixture(1, config);
+  TwoMembers two(fixture);
+  EXPECT_EQ(two.leader.commit("t", 0, 5), BrokerErrc::none);
+  keep_alive(fixture, two, std::chrono::minutes(90));
+  EXPECT_EQ(fixture.committed("t", 0), 5) << "its group is at work";
+  two.leader.leave();
+  two.follower.leave();
+  fixture.advance(std::chrono::minutes(59));
+  EXPECT_EQ(fixture.committed("t", 0), 5);
+  fixture.advance(std::chrono::minutes(11));
+  EXPECT_EQ(fixture.cluster().groups().find(kGroup), nullptr);
+}
+
+TEST(Offsets, OfNoMembersEndSomeTimeAfterTheCommitOrWhenItSays) {
+  GroupConfig config;
+  config.offsets_retention = std::chrono::hours(1);
+  GroupFixture fixture(1, config);
+  Member loner(fixture);
+  loner.commit("t", 0, 1);
+  loner.retention_time_ms = 60'000;
+  loner.commit("t", 1, 2, "", 4);
+  fixture.advance(seconds(59));
+  EXPECT_EQ(fixture.committed("t", 1), 2);
+  fixture.advance(seconds(1));
+  EXPECT_EQ(fixture.committed("t", 1), -1);
+  fixture.advance(std::chrono::minutes(58));
+  EXPECT_EQ(fixture.committed("t", 0), 1);
+  fixture.advance(std::chrono::minutes(12));
+  EXPECT_EQ(fixture.cluster().groups().find(kGroup), nullptr);
+}
+
+TEST(Offsets, OfTopicsThatTheGroupDoesNotReadEndToo) {
+  GroupConfig config;
+  config.offsets_retention = std::chrono::hours(1);
+  GroupFixture fixture(1, config);
+  fixture.cluster().create_topic("u", {.partitions = 1});
+  TwoMembers two(fixture);
+  two.leader.commit("t", 0, 1);
+  two.leader.commit("u", 0, 2);
+  keep_alive(fixture, two, std::chrono::minutes(70));
+  EXPECT_EQ(fixture.committed("t", 0), 1);
+  EXPECT_EQ(fixture.committed("u", 0), -1);
+}
+
 TEST(Offsets, AGenerationOfNoGroup) {
   GroupFixture fixture;
   Member member(fixture);

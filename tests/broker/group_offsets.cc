@@ -1,4 +1,6 @@
 // OffsetCommit, OffsetFetch and OffsetDelete.
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,9 +72,15 @@ BrokerErrc commit(Request& request, const kafka::OffsetCommitRequest& whole, con
   if (in.committed_metadata.size() > request.cluster->config().groups.max_offset_metadata) {
     return BrokerErrc::offset_metadata_too_large;
   }
-  group.offsets[topic.name][in.partition_index] = {in.committed_offset, in.committed_leader_epoch,
-                                                   in.committed_metadata.str(),
-                                                   request.now.wall_ms};
+  const Time now = request.now.mono;
+  CommittedOffset& stored = group.offsets[topic.name][in.partition_index];
+  stored = {in.committed_offset, in.committed_leader_epoch, in.committed_metadata.str(), now,
+            kNever};
+  if (whole.retention_time_ms >= 0) {
+    stored.expires = deadline_after(now, std::chrono::milliseconds(whole.retention_time_ms));
+  }
+  const Duration retention = request.cluster->config().groups.offsets_retention;
+  group.expire_at = std::min({group.expire_at, stored.expires, deadline_after(now, retention)});
   return BrokerErrc::none;
 }
 

@@ -149,6 +149,7 @@ class Member {
     EXPECT_EQ(reply->members.size(), 1U);
     return reply->members.empty() ? BrokerErrc::none : err(reply->members[0].error_code);
   }
+  std::int64_t retention_time_ms = -1;  // of commits up to version 4
   BrokerErrc commit(std::string_view topic, std::int32_t partition, std::int64_t offset,
                     std::string_view metadata = "", std::int16_t commit_version = 9) {
     kafka::OffsetCommitRequest request;
@@ -156,6 +157,7 @@ class Member {
     request.generation_id_or_member_epoch = generation;
     request.member_id = id;
     request.group_instance_id = instance_text();
+    request.retention_time_ms = retention_time_ms;
     kafka::OffsetCommitRequest::OffsetCommitRequestPartition one{partition, offset, 0, metadata};
     kafka::OffsetCommitRequest::OffsetCommitRequestTopic of;
     of.name = topic;
