@@ -9,8 +9,6 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/embedded.h"
-#include "client/net/asio_network.h"
-#include "tests/broker/amqp_broker.h"
 
 namespace tern::cli {
 
@@ -30,26 +28,6 @@ goes on until it is interrupted.
   tern broker --kafka 9092 &
   kcat -b localhost:9092 -L
 )";
-
-namespace {
-
-// An AMQP broker on sockets.
-class EmbeddedAmqp {
- public:
-  EmbeddedAmqp(asio::io_context& context, const std::string& host, std::uint16_t port)
-      : network_(context), broker_(store_, network_, {host, port}) {
-    network_.attach(broker_);
-  }
-  std::error_code start() { return broker_.start(); }
-  std::string endpoint() const { return to_string(broker_.endpoint()); }
-
- private:
-  broker::AmqpStore store_;
-  net::AsioNetwork network_;
-  broker::AmqpBroker broker_;
-};
-
-}  // namespace
 
 int run_broker(Arguments arguments) {
   constexpr std::int64_t kNone = -1;
@@ -75,11 +53,8 @@ int run_broker(Arguments arguments) {
   }
   std::optional<EmbeddedAmqp> amqp;
   if (amqp_port != kNone) {
-    amqp.emplace(context, host, static_cast<std::uint16_t>(amqp_port));
-    if (const std::error_code error = amqp->start()) {
-      throw std::system_error(error, "cannot listen on " + host + ":" + std::to_string(amqp_port));
-    }
-    std::printf("listening for AMQP on %s\n", amqp->endpoint().c_str());
+    amqp.emplace(host, static_cast<std::uint16_t>(amqp_port));
+    std::printf("listening for AMQP on %s\n", to_string(amqp->endpoint()).c_str());
   }
   std::fflush(stdout);
   signals.async_wait([&context](const std::error_code&, int) { context.stop(); });

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "client/cli/commands.h"
+#include "client/cli/demo_amqp.h"
 #include "client/cli/demo_group.h"
 #include "client/cli/demo_reader.h"
 #include "client/cli/embedded.h"
@@ -27,17 +28,18 @@ namespace tern::cli {
 
 const char* const kDemoHelp =
     R"(tern demo: produce records with gzip and idempotence, read them back, check every one; then let
-four members of a consumer group share a topic, of which one comes late, one is cut off and one leaves
+four members of a consumer group share a topic, of which one comes late, one is cut off and one leaves;
+then messages there and back over AMQP, and a connection that is cut
 
-  --brokers HOST:PORT,...  a real cluster; without it an embedded broker is started
+  --brokers HOST:PORT,...  a real cluster, and no AMQP; without it embedded brokers are started
   --records N              how many (1,000,000)
   --partitions N           of the topic that is created for it, and deleted after (4)
   --topic NAME             its name (tern-demo-...); the group's has -group behind it
   --keep                   do not delete the topics
   --no-group               without the group
 
-Exits with 1 if any record is lost, doubled, out of order or not what was sent, if the group leaves
-one unprocessed, or if what it has stored ever goes back.
+Exits with 1 if any record or message is lost, doubled, out of order or not what was sent, if the group
+leaves one unprocessed, or if what it has stored ever goes back.
 )";
 
 namespace {
@@ -45,6 +47,7 @@ namespace {
 using Seconds = std::chrono::duration<double>;
 using Clock = std::chrono::steady_clock;
 constexpr Duration kPatience = std::chrono::seconds(60);
+constexpr std::int64_t kAmqpMessages = 100'000;
 
 struct Options {
   std::string brokers;
@@ -236,6 +239,7 @@ int run_demo(Arguments arguments) {
   });
   context.run();
   if (failure) std::rethrow_exception(failure);
+  if (embedded) demo_amqp(std::min<std::int64_t>(options.records, kAmqpMessages));
   return 0;
 }
 

@@ -32,4 +32,47 @@ EmbeddedCluster::~EmbeddedCluster() {
   stopped.get_future().wait();
 }
 
+EmbeddedAmqp::EmbeddedAmqp(const std::string& host, std::uint16_t port)
+    : network_(std::make_unique<net::AsioNetwork>(runtime_.executor())),
+      broker_(std::make_unique<broker::AmqpBroker>(store_, *network_, Endpoint{host, port})) {
+  std::error_code error;
+  on_thread([&] {
+    network_->attach(*broker_);
+    error = broker_->start();
+    endpoint_ = broker_->endpoint();
+  });
+  if (error) {
+    end();
+    throw std::system_error(error, "cannot listen on " + host + ":" + std::to_string(port));
+  }
+}
+
+EmbeddedAmqp::~EmbeddedAmqp() { end(); }
+
+void EmbeddedAmqp::end() {
+  on_thread([this] {
+    network_->shutdown();
+    broker_.reset();
+    network_.reset();
+  });
+}
+
+void EmbeddedAmqp::restart() {
+  std::error_code error;
+  on_thread([&] {
+    broker_->stop();
+    error = broker_->start();
+  });
+  if (error) throw std::system_error(error, "cannot listen again");
+}
+
+void EmbeddedAmqp::on_thread(const std::function<void()>& call) {
+  std::promise<void> done;
+  network_->post([&] {
+    call();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
 }  // namespace tern::cli
