@@ -49,13 +49,15 @@ Link* AmqpBroker::on_accept(LinkId id, const Endpoint&) {
 }
 
 void AmqpBroker::step(Now now) {
+  store_.set_time(now);
   for (const auto& session : sessions_) session->step(now);
+  store_.expire();
   store_.deliver_all();
   std::erase_if(sessions_, [](const auto& each) { return each->gone(); });
 }
 
 Time AmqpBroker::next_deadline() const {
-  Time next = kNever;
+  Time next = store_.next_deadline();
   for (const auto& session : sessions_) next = std::min(next, session->next_deadline());
   return next;
 }

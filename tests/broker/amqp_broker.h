@@ -5,12 +5,17 @@
 //   AmqpBroker broker(store, network, {"127.0.0.1", 5672});
 //   broker.start();              // then drive it like any Machine
 //
-// It speaks as RabbitMQ 3.10 does, so far in a subset: logins (PLAIN, AMQPLAIN, EXTERNAL), direct,
-// fanout, topic and headers exchanges, bindings between them, queues (exclusive, auto-delete,
-// x-max-length, x-overflow), publishing with confirms and returns, consuming, getting, prefetch by
-// consumer, acks, nacks, redelivery, recover, cancelling, heartbeats. It refuses what RabbitMQ
-// refuses, with the same codes. Not there yet: message ttl, dead letters, priorities, transactions,
-// prefetch by channel, alternate exchanges, direct replies.
+// It speaks as RabbitMQ 3.10 does: logins (PLAIN, AMQPLAIN, EXTERNAL), direct, fanout, topic and
+// headers exchanges, bindings between them, alternate exchanges; queues that are exclusive, delete
+// themselves or expire, with x-max-length, x-max-length-bytes, x-overflow, x-message-ttl,
+// x-expires, x-dead-letter-exchange, x-dead-letter-routing-key, x-max-priority and
+// x-single-active-consumer; publishing with confirms, returns and transactions, consuming, getting,
+// prefetch by consumer and by channel, acks, nacks, redelivery, recover, cancelling by either side,
+// direct replies, blocked connections, heartbeats. It refuses what RabbitMQ refuses, with the same
+// codes.
+//
+// Not there: CC and BCC, priorities of consumers, quorum queues and streams, permissions, policies,
+// plugins, more than one virtual host.
 //
 // One executor; no clock of its own. Store and network outlive the broker, and a broker that was
 // started may be destroyed only when its links have had their on_closed() (stop(), then let the

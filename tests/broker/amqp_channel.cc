@@ -1,6 +1,9 @@
 #include "tests/broker/amqp_channel.h"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <span>
 #include <utility>
 
 #include "protocol/amqp/properties.h"
@@ -22,7 +25,9 @@ std::string encoded(const amqp::Table& table) { return {table.run().data, table.
 
 bool AmqpChannel::Consumer::can_take() const {
   if (dead || channel_.closing_ || !channel_.session_.has_room()) return false;
-  return no_ack || prefetch_ == 0 || unacked < prefetch_;
+  if (no_ack) return true;
+  const std::uint16_t all = channel_.channel_prefetch_;
+  return (prefetch_ == 0 || unacked < prefetch_) && (all == 0 || channel_.consumed_unacked_ < all);
 }
 
 void AmqpChannel::Consumer::take(AmqpEntry entry) {
@@ -35,6 +40,7 @@ void AmqpChannel::Consumer::take(AmqpEntry entry) {
   channel_.session_.send_content(channel_.id_, *message);
   if (no_ack) return;
   ++unacked;
+  ++channel_.consumed_unacked_;
   if (AmqpQueue* const from = channel_.session_.store().queue(queue)) ++from->unacked;
   channel_.unacked_[delivery_tag] = {queue, std::move(entry),
                                      channel_.consumers_.find(tag)->second};
@@ -43,7 +49,9 @@ void AmqpChannel::Consumer::take(AmqpEntry entry) {
 void AmqpChannel::Consumer::cancelled() {
   if (std::exchange(dead, true)) return;
   const auto held = channel_.consumers_.extract(tag);
-  channel_.session_.send(channel_.id_, amqp::BasicCancel{std::string_view(tag), true});
+  if (channel_.session_.hears_of_cancels()) {
+    channel_.session_.send(channel_.id_, amqp::BasicCancel{std::string_view(tag), true});
+  }
 }
 
 AmqpChannel::~AmqpChannel() { release(); }
@@ -55,16 +63,25 @@ void AmqpChannel::release() {
     consumer->dead = true;
     session_.store().remove_receiver(consumer->queue, *consumer);
   }
-  for (auto& [tag, unacked] : std::exchange(unacked_, {})) give_back(std::move(unacked), true);
+  if (!reply_address_.empty()) session_.store().remove_reply(std::exchange(reply_address_, {}));
+  transaction_.clear();
+  for (auto& [tag, unacked] : std::exchange(unacked_, {})) {
+    settle_one(std::move(unacked), Fate::requeued);
+  }
   session_.store().deliver_all();
 }
 
-void AmqpChannel::give_back(Unacked unacked, bool requeue) {
-  if (unacked.consumer) --unacked.consumer->unacked;
-  AmqpQueue* const queue = session_.store().queue(unacked.queue);
+void AmqpChannel::settle_one(Unacked unacked, Fate fate) {
+  if (unacked.consumer) {
+    --unacked.consumer->unacked;
+    --consumed_unacked_;
+  }
+  AmqpStore& store = session_.store();
+  AmqpQueue* const queue = store.queue(unacked.queue);
   if (!queue) return;
   if (queue->unacked > 0) --queue->unacked;
-  if (requeue) session_.store().requeue(unacked.queue, std::move(unacked.entry));
+  if (fate == Fate::requeued) store.requeue(unacked.queue, std::move(unacked.entry));
+  if (fate == Fate::rejected) store.reject(unacked.queue, unacked.entry);
 }
 
 // --------------------------------------------------------------------------------------- methods
@@ -106,6 +123,13 @@ struct AmqpChannelMethods {
       return refuse<amqp::ExchangeDelete>(ReplyErrc::access_refused,
                                           "exchange name " + quoted(m.exchange) + " is reserved");
     }
+    const bool used = std::any_of(
+        store.bindings().begin(), store.bindings().end(),
+        [&](const AmqpBinding& binding) { return binding.source == m.exchange.view(); });
+    if (m.if_unused && used) {
+      return refuse<amqp::ExchangeDelete>(ReplyErrc::precondition_failed,
+                                          "exchange " + quoted(m.exchange) + " in use");
+    }
     store.remove_exchange(m.exchange.str());  // of one that is not there: fine, too
     if (!m.no_wait) reply(amqp::ExchangeDeleteOk());
   }
@@ -129,6 +153,16 @@ struct AmqpChannelMethods {
       return refuse<amqp::QueueBind>(ReplyErrc::access_refused,
                                      "operation not permitted on the default exchange");
     }
+    if (const auto match = m.arguments.find("x-match")) {
+      const std::string_view text = match->text().value_or("");
+      const bool known =
+          text == "all" || text == "any" || text == "all-with-x" || text == "any-with-x";
+      if (!known && store.exchange(m.exchange)->type == "headers") {
+        return refuse<amqp::QueueBind>(ReplyErrc::precondition_failed,
+                                       "Invalid x-match field value " + std::string(text) +
+                                           "; expected all, any, all-with-x, or any-with-x");
+      }
+    }
     const std::string_view name = c.queue_name(m.queue);
     // An empty key with an empty name means the queue's own.
     const std::string key =
@@ -137,7 +171,12 @@ struct AmqpChannelMethods {
     if (!m.no_wait) reply(amqp::QueueBindOk());
   }
   void operator()(const amqp::QueueUnbind& m) {
-    if (!c.find_queue(m.queue, m.method)) return;
+    if (m.exchange.empty()) {
+      return refuse<amqp::QueueUnbind>(ReplyErrc::access_refused,
+                                       "operation not permitted on the default exchange");
+    }
+    // Of a queue that is not there: fine, too.
+    if (store.queue(c.queue_name(m.queue)) && !c.find_queue(m.queue, m.method)) return;
     store.unbind({m.exchange.str(), std::string(c.queue_name(m.queue)), true, m.routing_key.str(),
                   encoded(m.arguments)});
     reply(amqp::QueueUnbindOk());
@@ -146,7 +185,7 @@ struct AmqpChannelMethods {
     AmqpQueue* const queue = c.find_queue(m.queue, m.method);
     if (!queue) return;
     const auto count = static_cast<std::uint32_t>(queue->ready.size());
-    queue->ready.clear();
+    queue->clear();
     if (!m.no_wait) reply(amqp::QueuePurgeOk{count});
   }
   void operator()(const amqp::QueueDelete& m) {
@@ -166,18 +205,22 @@ struct AmqpChannelMethods {
   }
 
   void operator()(const amqp::BasicQos& m) {
-    if (m.prefetch_size != 0 || m.global) {
-      return s.close(ReplyErrc::not_implemented, "prefetch_size and global are not there",
-                     m.method.id);
+    if (m.prefetch_size != 0) {
+      return s.close(ReplyErrc::not_implemented,
+                     "prefetch_size!=0 (" + std::to_string(m.prefetch_size) + ")", m.method.id);
     }
-    c.prefetch_ = m.prefetch_count;
+    (m.global ? c.channel_prefetch_ : c.prefetch_) = m.prefetch_count;
     reply(amqp::BasicQosOk());
+    if (m.global) store.deliver_all();
   }
   void operator()(const amqp::BasicConsume& m) { c.consume(m); }
   void operator()(const amqp::BasicCancel& m) {
     if (auto node = c.consumers_.extract(m.consumer_tag.str()); !node.empty()) {
       node.mapped()->dead = true;
       store.remove_receiver(node.mapped()->queue, *node.mapped());
+    } else if (c.reply_consumer_ && c.reply_consumer_->tag == m.consumer_tag.view()) {
+      store.remove_reply(std::exchange(c.reply_address_, {}));
+      c.reply_consumer_.reset();
     }
     if (!m.no_wait) reply(amqp::BasicCancelOk{m.consumer_tag});
   }
@@ -193,24 +236,56 @@ struct AmqpChannelMethods {
   }
   void operator()(const amqp::BasicGet& m) { c.get(m); }
   void operator()(const amqp::BasicAck& m) {
-    c.settle(m.delivery_tag, m.multiple, false, true, m.method);
+    c.settle(m.delivery_tag, m.multiple, AmqpChannel::Fate::acked, m.method);
   }
   void operator()(const amqp::BasicNack& m) {
-    c.settle(m.delivery_tag, m.multiple, m.requeue, false, m.method);
+    c.settle(m.delivery_tag, m.multiple, rejection(m.requeue), m.method);
   }
   void operator()(const amqp::BasicReject& m) {
-    c.settle(m.delivery_tag, false, m.requeue, false, m.method);
+    c.settle(m.delivery_tag, false, rejection(m.requeue), m.method);
   }
   void operator()(const amqp::BasicRecover& m) {
     if (!m.requeue) return s.close(ReplyErrc::not_implemented, "requeue=false", m.method.id);
-    for (auto& [tag, unacked] : std::exchange(c.unacked_, {}))
-      c.give_back(std::move(unacked), true);
+    for (auto& [tag, unacked] : std::exchange(c.unacked_, {})) {
+      c.settle_one(std::move(unacked), AmqpChannel::Fate::requeued);
+    }
     reply(amqp::BasicRecoverOk());
     store.deliver_all();
   }
   void operator()(const amqp::ConfirmSelect& m) {
+    if (c.transactional_) {
+      return refuse<amqp::ConfirmSelect>(ReplyErrc::precondition_failed,
+                                         "cannot switch from tx to confirm mode");
+    }
     c.confirms_ = true;
     if (!m.no_wait) reply(amqp::ConfirmSelectOk());
+  }
+  void operator()(const amqp::TxSelect& m) {
+    if (c.confirms_) {
+      return c.close(ReplyErrc::precondition_failed, "cannot switch from confirm to tx mode",
+                     m.method);
+    }
+    c.transactional_ = true;
+    reply(amqp::TxSelectOk());
+  }
+  void operator()(const amqp::TxCommit& m) {
+    if (!is_transactional(m.method)) return;
+    c.end_transaction(/*commit=*/true);
+    reply(amqp::TxCommitOk());
+  }
+  void operator()(const amqp::TxRollback& m) {
+    if (!is_transactional(m.method)) return;
+    c.end_transaction(/*commit=*/false);
+    reply(amqp::TxRollbackOk());
+  }
+  bool is_transactional(const amqp::Method& method) {
+    if (!c.transactional_) {
+      c.close(ReplyErrc::precondition_failed, "channel is not transactional", method);
+    }
+    return c.transactional_;
+  }
+  static AmqpChannel::Fate rejection(bool requeue) {
+    return requeue ? AmqpChannel::Fate::requeued : AmqpChannel::Fate::rejected;
   }
   template <class M>
   void operator()(const M& m) {
@@ -262,20 +337,66 @@ void AmqpChannel::publish() {
   const AmqpExchange* const exchange = find_exchange(message_.exchange, amqp::BasicPublish::method);
   if (!exchange) return;
   if (exchange->internal) {
-    return close(ReplyErrc::access_refused, "cannot publish to internal exchange",
+    return close(ReplyErrc::access_refused,
+                 "cannot publish to internal exchange " + quoted(message_.exchange),
                  amqp::BasicPublish::method);
   }
-  const std::uint64_t tag = ++published_;
-  amqp::ContentHeader header;
-  (void)amqp::decode_header(wire::Bytes(std::string_view(message_.header)), {}, header);
   AmqpMessage message = std::move(message_);
+  amqp::ContentHeader header;
+  (void)amqp::decode_header(wire::Bytes(std::string_view(message.header)), {}, header);
+  if (!accept(message, header)) return;
+  if (!transactional_) return put(std::move(message), mandatory_);
+  transaction_.push_back([this, message = std::move(message), mandatory = mandatory_]() mutable {
+    put(std::move(message), mandatory);
+  });
+}
+
+bool AmqpChannel::accept(AmqpMessage& message, const amqp::ContentHeader& header) {
+  const amqp::BasicProperties& properties = header.properties;
+  const auto refuse = [this](const std::string& text) {
+    close(ReplyErrc::precondition_failed, text, amqp::BasicPublish::method);
+    return false;
+  };
+  if (!properties.user_id.is_null() && properties.user_id.view() != session_.user()) {
+    return refuse("user_id property set to '" + properties.user_id.str() +
+                  "' but authenticated user was '" + session_.user() + "'");
+  }
+  if (const amqp::Text expiration = properties.expiration; !expiration.is_null()) {
+    std::uint32_t milliseconds = 0;
+    const char* const end = expiration.data() + expiration.size();
+    const auto [last, error] = std::from_chars(expiration.data(), end, milliseconds);
+    if (error != std::errc() || last != end) {
+      return refuse("invalid expiration '" + expiration.str() + "'");
+    }
+    message.ttl = std::chrono::milliseconds(milliseconds);
+  }
+  message.priority = properties.priority.value_or(0);
+  if (properties.reply_to.is_null() || properties.reply_to.view() != kAmqpReplyTo) return true;
+  if (reply_address_.empty()) return refuse("fast reply consumer does not exist");
+  amqp::ContentHeader changed = header;
+  changed.properties.reply_to = std::string_view(reply_address_);
+  if (const auto size = amqp::encoded_size(changed)) {
+    std::string bytes(*size, '\0');
+    wire::Writer writer(std::as_writable_bytes(std::span(bytes.data(), bytes.size())));
+    amqp::encode(changed, writer);
+    message.header = std::move(bytes);
+  }
+  return true;
+}
+
+void AmqpChannel::put(AmqpMessage message, bool mandatory) {
+  const std::uint64_t tag = ++published_;
   AmqpStore::Routed routed;
   const bool refused = session_.broker().refuse && session_.broker().refuse(message);
   if (!refused) {
-    const AmqpMessage copy = mandatory_ ? message : AmqpMessage();
+    amqp::ContentHeader header;
+    AmqpMessage copy;
+    if (mandatory) copy = message;
+    copy.header = message.header;
+    (void)amqp::decode_header(wire::Bytes(std::string_view(copy.header)), {}, header);
     routed = session_.store().publish(
         std::move(message), header.properties.headers ? &*header.properties.headers : nullptr);
-    if (mandatory_ && routed.queues == 0) {
+    if (mandatory && routed.queues == 0) {
       session_.send(id_, amqp::BasicReturn{312, "NO_ROUTE", std::string_view(copy.exchange),
                                            std::string_view(copy.routing_key)});
       session_.send_content(id_, copy);
@@ -288,6 +409,13 @@ void AmqpChannel::publish() {
     confirmed_to_ = tag;
   }
   to_confirm_ = tag;
+}
+
+void AmqpChannel::end_transaction(bool commit) {
+  for (const auto& each : std::exchange(transaction_, {})) {
+    if (commit && !closing_) each();
+  }
+  session_.store().deliver_all();
 }
 
 void AmqpChannel::flush() {
@@ -350,15 +478,28 @@ void AmqpChannel::declare_exchange(const amqp::ExchangeDeclare& m) {
 
 void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
   AmqpStore& store = session_.store();
+  if (m.passive && m.queue.view().starts_with(kAmqpReplyTo)) {
+    // Asked by those who want to know whether somebody waits for a reply.
+    if (m.queue.view() != kAmqpReplyTo && !store.has_reply(m.queue.view())) {
+      return close(ReplyErrc::not_found, "no queue " + quoted(m.queue), m.method);
+    }
+    if (!m.no_wait) session_.send(id_, amqp::QueueDeclareOk{m.queue, 0, 1});
+    return;
+  }
   const std::string name =
       m.queue.empty() && !m.passive ? store.new_queue_name() : std::string(queue_name(m.queue));
   AmqpQueue* queue = store.queue(name);
   if (m.passive || queue) {
     queue = find_queue(name, m.method);
     if (!queue) return;
+    if (!m.passive && (queue->owner != 0) != m.exclusive) {
+      return close(ReplyErrc::resource_locked,
+                   "cannot obtain exclusive access to locked queue " + quoted(name), m.method);
+    }
+    // Arguments without a meaning may differ.
+    AmqpQueueRules rules;
     const bool same = queue->durable == m.durable && queue->auto_delete == m.auto_delete &&
-                      (queue->owner != 0) == m.exclusive &&
-                      queue->arguments == encoded(m.arguments);
+                      !rules.read(m.arguments) && rules == queue->rules;
     if (!m.passive && !same) {
       return close(ReplyErrc::precondition_failed, "inequivalent arg for queue " + quoted(name),
                    m.method);
@@ -371,16 +512,13 @@ void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
     AmqpQueue made{.name = name,
                    .durable = m.durable,
                    .auto_delete = m.auto_delete,
-                   .owner = m.exclusive ? session_.number() : 0,
-                   .arguments = encoded(m.arguments)};
-    if (const auto length = m.arguments.find("x-max-length")) {
-      made.max_length = static_cast<std::size_t>(length->integer().value_or(0));
-    }
-    if (const auto overflow = m.arguments.find("x-overflow")) {
-      made.reject_overflow = overflow->text() == "reject-publish";
+                   .owner = m.exclusive ? session_.number() : 0};
+    if (const auto wrong = made.rules.read(m.arguments)) {
+      return close(ReplyErrc::precondition_failed, *wrong + " for queue " + quoted(name), m.method);
     }
     queue = &store.add_queue(std::move(made));
   }
+  store.touch(*queue);
   last_queue_ = name;
   if (m.no_wait) return;
   session_.send(id_, amqp::QueueDeclareOk{std::string_view(name),
@@ -390,7 +528,26 @@ void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
 
 // ------------------------------------------------------------------------------------- consuming
 
+// Direct replies: a name that only this consumer gets messages of, without a queue.
+void AmqpChannel::consume_replies(const amqp::BasicConsume& m) {
+  if (!m.no_ack) {
+    return close(ReplyErrc::precondition_failed, "reply consumer cannot acknowledge", m.method);
+  }
+  if (!reply_address_.empty()) {
+    return close(ReplyErrc::precondition_failed, "reply consumer already set", m.method);
+  }
+  std::string tag = m.consumer_tag.str();
+  if (tag.empty()) tag = "amq.ctag-" + std::to_string(++last_consumer_);
+  reply_consumer_ =
+      std::make_shared<Consumer>(*this, tag, std::string(kAmqpReplyTo), true, std::uint16_t{0});
+  reply_address_ = std::string(kAmqpReplyTo) + "." + std::to_string(session_.number()) + "." +
+                   std::to_string(id_);
+  session_.store().add_reply(reply_address_, *reply_consumer_);
+  if (!m.no_wait) session_.send(id_, amqp::BasicConsumeOk{std::string_view(tag)});
+}
+
 void AmqpChannel::consume(const amqp::BasicConsume& m) {
+  if (m.queue.view() == kAmqpReplyTo) return consume_replies(m);
   AmqpQueue* const queue = find_queue(m.queue, m.method);
   if (!queue) return;
   std::string tag = m.consumer_tag.str();
@@ -399,13 +556,14 @@ void AmqpChannel::consume(const amqp::BasicConsume& m) {
     return session_.close(ReplyErrc::not_allowed, "attempt to reuse consumer tag '" + tag + "'",
                           m.method.id);
   }
-  if (m.exclusive && !queue->receivers.empty()) {
+  if (queue->exclusive || (m.exclusive && !queue->receivers.empty())) {
     return close(ReplyErrc::access_refused, "queue " + quoted(queue->name) + " in exclusive use",
                  m.method);
   }
   auto consumer = std::make_shared<Consumer>(*this, tag, queue->name, m.no_ack, prefetch_);
   consumers_[tag] = consumer;
   if (!m.no_wait) session_.send(id_, amqp::BasicConsumeOk{std::string_view(tag)});
+  if (m.exclusive) queue->exclusive = consumer.get();
   session_.store().add_receiver(*queue, *consumer);
   session_.store().deliver(*queue);
 }
@@ -413,9 +571,10 @@ void AmqpChannel::consume(const amqp::BasicConsume& m) {
 void AmqpChannel::get(const amqp::BasicGet& m) {
   AmqpQueue* const queue = find_queue(m.queue, m.method);
   if (!queue) return;
+  session_.store().touch(*queue);
+  session_.store().expire();
   if (queue->ready.empty()) return session_.send(id_, amqp::BasicGetEmpty());
-  AmqpEntry entry = std::move(queue->ready.front());
-  queue->ready.pop_front();
+  AmqpEntry entry = queue->take_first();
   const AmqpMessageRef message = entry.message;
   session_.send(
       id_, amqp::BasicGetOk{++last_tag_, entry.redelivered, std::string_view(message->exchange),
@@ -427,8 +586,7 @@ void AmqpChannel::get(const amqp::BasicGet& m) {
   unacked_[last_tag_] = {queue->name, std::move(entry), nullptr};
 }
 
-void AmqpChannel::settle(std::uint64_t tag, bool multiple, bool requeue, bool ack,
-                         const amqp::Method& method) {
+void AmqpChannel::settle(std::uint64_t tag, bool multiple, Fate fate, const amqp::Method& method) {
   const auto last = tag == 0 && multiple ? unacked_.end() : unacked_.find(tag);
   const bool known = multiple && tag == 0 ? true
                      : multiple           ? !unacked_.empty() && tag <= last_tag_
@@ -439,10 +597,21 @@ void AmqpChannel::settle(std::uint64_t tag, bool multiple, bool requeue, bool ac
   }
   const auto begin = multiple ? unacked_.begin() : last;
   const auto end = multiple && tag == 0 ? unacked_.end() : unacked_.upper_bound(tag);
+  if (transactional_) {
+    // Known to be there; the tags are said again when it is committed.
+    std::vector<std::uint64_t> tags;
+    for (auto it = begin; it != end; ++it) tags.push_back(it->first);
+    transaction_.push_back([this, tags = std::move(tags), fate] {
+      for (const std::uint64_t each : tags) {
+        if (auto node = unacked_.extract(each)) settle_one(std::move(node.mapped()), fate);
+      }
+    });
+    return;
+  }
   std::vector<Unacked> taken;
   for (auto it = begin; it != end; ++it) taken.push_back(std::move(it->second));
   unacked_.erase(begin, end);
-  for (Unacked& each : taken) give_back(std::move(each), !ack && requeue);
+  for (Unacked& each : taken) settle_one(std::move(each), fate);
   session_.store().deliver_all();
 }
 

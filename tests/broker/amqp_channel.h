@@ -2,7 +2,9 @@
 #ifndef TERN_TESTS_BROKER_AMQP_CHANNEL_H_
 #define TERN_TESTS_BROKER_AMQP_CHANNEL_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +14,7 @@
 
 #include "protocol/amqp/frame.h"
 #include "protocol/amqp/methods/all.h"
+#include "protocol/amqp/properties.h"
 #include "tests/broker/amqp_store.h"
 
 namespace tern::broker {
@@ -54,6 +57,8 @@ class AmqpChannel {
     AmqpChannel& channel_;
     const std::uint16_t prefetch_;
   };
+  // What becomes of a message that is not on its way any more.
+  enum class Fate : std::uint8_t { acked, requeued, rejected };
   struct Unacked {
     std::string queue;
     AmqpEntry entry;
@@ -61,6 +66,7 @@ class AmqpChannel {
   };
 
   void release();
+  void end_transaction(bool commit);
   void close(amqp::ReplyErrc code, const std::string& text, const amqp::Method& method);
   void on_content(const amqp::Frame& frame);
   void publish();
@@ -71,8 +77,12 @@ class AmqpChannel {
   void declare_exchange(const amqp::ExchangeDeclare& m);
   void consume(const amqp::BasicConsume& m);
   void get(const amqp::BasicGet& m);
-  void settle(std::uint64_t tag, bool multiple, bool requeue, bool ack, const amqp::Method& method);
-  void give_back(Unacked unacked, bool requeue);
+  void settle(std::uint64_t tag, bool multiple, Fate fate, const amqp::Method& method);
+  void settle_one(Unacked unacked, Fate fate);
+  void consume_replies(const amqp::BasicConsume& m);
+  // Checks what came and what it says of itself. False: the channel is closed.
+  bool accept(AmqpMessage& message, const amqp::ContentHeader& header);
+  void put(AmqpMessage message, bool mandatory);
   std::string_view queue_name(std::string_view name) const;
 
   AmqpSession& session_;
@@ -82,7 +92,13 @@ class AmqpChannel {
   std::uint64_t published_ = 0;
   std::uint64_t confirmed_to_ = 0;  // the last one of which the client was told
   std::uint64_t to_confirm_ = 0;    // all up to this one are fine
+  bool transactional_ = false;
+  std::vector<std::function<void()>> transaction_;  // what commit does
   std::uint16_t prefetch_ = 0;
+  std::uint16_t channel_prefetch_ = 0;
+  std::size_t consumed_unacked_ = 0;
+  std::string reply_address_;  // of the consumer of direct replies, if there is one
+  std::shared_ptr<Consumer> reply_consumer_;
   std::uint64_t last_tag_ = 0;
   std::uint64_t last_consumer_ = 0;
   std::string last_queue_;  // that was declared: what an empty name means

@@ -41,6 +41,13 @@ bool read_login(const amqp::ConnectionStartOk& ok, std::string& user, std::strin
   return true;
 }
 
+bool has_capability(const amqp::ConnectionStartOk& ok, std::string_view name) {
+  const auto value = ok.client_properties.find("capabilities");
+  const auto table = value ? value->table() : std::nullopt;
+  const auto found = table ? table->find(name) : std::nullopt;
+  return found && found->boolean().value_or(false);
+}
+
 }  // namespace
 
 AmqpSession::AmqpSession(AmqpBroker& broker, LinkId id, std::uint64_t number)
@@ -62,6 +69,7 @@ std::span<std::byte> AmqpSession::read_space() {
 void AmqpSession::on_read(std::size_t n, Now now) {
   in_used_ += n;
   last_heard_ = now.mono;
+  store().set_time(now);
   std::size_t at = 0;
   while (state_ != State::ending && !closed_) {
     const amqp::Split split = splitter_.next(std::span(in_).first(in_used_).subspan(at));
@@ -205,15 +213,15 @@ void AmqpSession::on_start_ok(const amqp::ConnectionStartOk& ok) {
     const bool read = read_login(ok, user, password);
     const auto known = users.find(user);
     if (!read || known == users.end() || known->second != password) {
-      const auto value = ok.client_properties.find("capabilities");
-      const auto table = value ? value->table() : std::nullopt;
-      const auto tells = table ? table->find("authentication_failure_close") : std::nullopt;
       // Whoever does not know better is just dropped.
-      if (!tells || !tells->boolean().value_or(false)) return reset();
+      if (!has_capability(ok, "authentication_failure_close")) return reset();
       return close(ReplyErrc::access_refused,
                    "Login was refused using authentication mechanism " + ok.mechanism.str());
     }
   }
+  user_ = user;
+  hears_of_cancels_ = has_capability(ok, "consumer_cancel_notify");
+  hears_of_blocking_ = has_capability(ok, "connection.blocked");
   const AmqpBrokerConfig& config = broker_.config();
   send(0, amqp::ConnectionTune{config.channel_max, config.frame_max, config.heartbeat});
   state_ = State::tuning;
@@ -274,7 +282,9 @@ void AmqpSession::set_reading() {
 
 void AmqpSession::tell_blocked(bool blocked) {
   if (state_ != State::ready) return;
-  if (blocked) {
+  if (!hears_of_blocking_) {
+    // Not told, and held up all the same.
+  } else if (blocked) {
     send(0, amqp::ConnectionBlocked{"low on memory"});
   } else {
     send(0, amqp::ConnectionUnblocked());

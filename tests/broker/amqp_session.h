@@ -50,6 +50,8 @@ class AmqpSession final : public Link {
   AmqpBroker& broker() { return broker_; }
   AmqpStore& store() { return broker_.store(); }
   std::uint64_t number() const { return number_; }
+  const std::string& user() const { return user_; }
+  bool hears_of_cancels() const { return hears_of_cancels_; }
   std::uint32_t frame_max() const { return frame_max_; }
   bool has_room() const;
   template <class M>
@@ -85,6 +87,9 @@ class AmqpSession final : public Link {
   bool close_when_written_ = false;
   bool paused_ = false;
   bool publishes_ = false;
+  std::string user_;
+  bool hears_of_cancels_ = false;  // as it has said
+  bool hears_of_blocking_ = false;
   amqp::FrameSplitter splitter_;
   std::vector<std::byte> in_;
   std::size_t in_used_ = 0;

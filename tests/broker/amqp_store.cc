@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/amqp/properties.h"
 #include "protocol/wire/reader.h"
 
 namespace tern::broker {
@@ -134,6 +135,11 @@ void AmqpStore::route(const std::string& name, std::string_view key, const amqp:
                       std::set<std::string>& seen, std::set<std::string>& to) {
   const AmqpExchange* const from = exchange(name);
   if (!from || !seen.insert(name).second) return;
+  if (name.empty()) {
+    if (queue(key)) to.emplace(key);
+    return;
+  }
+  bool wanted = false;
   for (const AmqpBinding& binding : bindings_) {
     if (binding.source != name) continue;
     const bool taken = from->type == "fanout"    ? true
@@ -141,53 +147,106 @@ void AmqpStore::route(const std::string& name, std::string_view key, const amqp:
                        : from->type == "headers" ? headers_match(binding.arguments, headers)
                                                  : binding.key == key;
     if (!taken) continue;
+    wanted = true;
     if (binding.to_queue)
       to.insert(binding.destination);
     else
       route(binding.destination, key, headers, seen, to);
   }
+  if (wanted) return;
+  const auto alternate = table_of(from->arguments).find("alternate-exchange");
+  if (alternate && alternate->text()) {
+    route(std::string(*alternate->text()), key, headers, seen, to);
+  }
 }
 
 AmqpStore::Routed AmqpStore::publish(AmqpMessage message, const amqp::Table* headers) {
   message.number = ++last_number_;
-  std::set<std::string> to;
-  if (message.exchange.empty()) {
-    if (queue(message.routing_key)) to.insert(message.routing_key);
-  } else {
-    std::set<std::string> seen;
-    route(message.exchange, message.routing_key, headers, seen, to);
+  if (message.exchange.empty() && message.routing_key.starts_with(kAmqpReplyTo)) {
+    const auto reply = replies_.find(message.routing_key);
+    if (reply == replies_.end()) return {};
+    reply->second->take({.message = std::make_shared<const AmqpMessage>(std::move(message))});
+    return {1, false};
   }
+  std::set<std::string> seen, to;
+  route(message.exchange, message.routing_key, headers, seen, to);
   Routed routed{to.size(), false};
   const AmqpMessageRef shared = std::make_shared<const AmqpMessage>(std::move(message));
   for (const std::string& name : to) {
-    AmqpQueue& each = *queue(name);
-    if (each.max_length && each.ready.size() >= *each.max_length) {
-      if (each.reject_overflow) {
-        routed.refused = true;
-        continue;
-      }
-      each.ready.pop_front();
-    }
-    each.ready.push_back({shared, false});
-    deliver(each);
+    AmqpQueue* const each = queue(name);
+    if (each && !enqueue(*each, shared)) routed.refused = true;
   }
   return routed;
 }
 
+bool AmqpStore::enqueue(AmqpQueue& queue, const AmqpMessageRef& message) {
+  AmqpEntry entry{.message = message};
+  entry.priority = std::min(message->priority, queue.rules.max_priority);
+  if (queue.is_full()) {
+    if (queue.rules.overflow == AmqpQueueRules::Overflow::reject_to_dead_letters) {
+      give_up(queue, entry, AmqpDeath::maxlen);
+    }
+    return false;
+  }
+  const Duration longest = Duration::max();
+  const Duration ttl =
+      std::min(queue.rules.message_ttl.value_or(longest), message->ttl.value_or(longest));
+  entry.expires = deadline_after(now_.mono, ttl);
+  queue.put(std::move(entry));
+  deliver(queue);
+  while (queue.is_overfull()) give_up(queue, queue.take_first(), AmqpDeath::maxlen);
+  drop_expired(queue);
+  return true;
+}
+
+void AmqpStore::give_up(AmqpQueue& from, const AmqpEntry& entry, AmqpDeath reason) {
+  if (!from.rules.dead_letter_exchange || !exchange(*from.rules.dead_letter_exchange)) return;
+  AmqpMessage message = dead_letter(*entry.message, from, reason, now_.wall_ms);
+  message.number = ++last_number_;
+  amqp::ContentHeader header;
+  (void)amqp::decode_header(wire::Bytes(std::string_view(message.header)), {}, header);
+  std::set<std::string> seen, to;
+  route(message.exchange, message.routing_key,
+        header.properties.headers ? &*header.properties.headers : nullptr, seen, to);
+  const AmqpMessageRef shared = std::make_shared<const AmqpMessage>(std::move(message));
+  for (const std::string& name : to) {
+    AmqpQueue* const each = queue(name);
+    const bool circles = reason != AmqpDeath::rejected && goes_in_circles(*shared, name);
+    if (each && !circles) enqueue(*each, shared);
+  }
+}
+
+// Only the first can be known to have expired: the others wait for their turn, as in RabbitMQ.
+void AmqpStore::drop_expired(AmqpQueue& queue) {
+  while (!queue.ready.empty() && queue.ready.front().expires <= now_.mono) {
+    give_up(queue, queue.take_first(), AmqpDeath::expired);
+  }
+}
+
+void AmqpStore::expire() {
+  std::vector<std::string> gone;
+  for (auto& [name, each] : queues_) {
+    drop_expired(each);
+    if (each.rules.expires && each.receivers.empty() &&
+        deadline_after(each.last_used, *each.rules.expires) <= now_.mono) {
+      gone.push_back(name);
+    }
+  }
+  for (const std::string& name : gone) remove_queue(name);
+}
+
+Time AmqpStore::next_deadline() const {
+  Time next = kNever;
+  for (const auto& [name, each] : queues_) next = std::min(next, each.next_deadline());
+  return next;
+}
+
 void AmqpStore::deliver(AmqpQueue& queue) {
   while (!queue.ready.empty()) {
-    const std::size_t count = queue.receivers.size();
-    AmqpReceiver* taker = nullptr;
-    for (std::size_t i = 0; i < count && !taker; ++i) {
-      AmqpReceiver* const each = queue.receivers[(queue.next_receiver + i) % count];
-      if (!each->can_take()) continue;
-      taker = each;
-      queue.next_receiver = (queue.next_receiver + i + 1) % count;
-    }
+    drop_expired(queue);
+    AmqpReceiver* const taker = queue.ready.empty() ? nullptr : queue.find_receiver();
     if (!taker) return;
-    AmqpEntry entry = std::move(queue.ready.front());
-    queue.ready.pop_front();
-    taker->take(std::move(entry));
+    taker->take(queue.take_first());
   }
 }
 
@@ -199,10 +258,11 @@ void AmqpStore::requeue(const std::string& name, AmqpEntry entry) {
   AmqpQueue* const to = queue(name);
   if (!to) return;
   entry.redelivered = true;
-  const auto at = std::find_if(to->ready.begin(), to->ready.end(), [&](const AmqpEntry& each) {
-    return each.message->number > entry.message->number;
-  });
-  to->ready.insert(at, std::move(entry));
+  to->put(std::move(entry));
+}
+
+void AmqpStore::reject(const std::string& name, const AmqpEntry& entry) {
+  if (AmqpQueue* const from = queue(name)) give_up(*from, entry, AmqpDeath::rejected);
 }
 
 void AmqpStore::add_receiver(AmqpQueue& queue, AmqpReceiver& receiver) {
@@ -214,6 +274,8 @@ void AmqpStore::remove_receiver(const std::string& name, AmqpReceiver& receiver)
   if (!from) return;
   std::erase(from->receivers, &receiver);
   from->next_receiver = 0;
+  if (from->exclusive == &receiver) from->exclusive = nullptr;
+  touch(*from);
   if (from->receivers.empty() && from->auto_delete) remove_queue(name);
 }
 

@@ -7,61 +7,18 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
-#include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "client/core/time.h"
 #include "protocol/amqp/table.h"
+#include "tests/broker/amqp_dead_letter.h"
+#include "tests/broker/amqp_queue.h"
 
 namespace tern::broker {
-
-// A message as it came in.
-struct AmqpMessage {
-  std::uint64_t number = 0;  // in the order of arrival
-  std::string exchange;
-  std::string routing_key;
-  std::string header;  // the payload of its header frame
-  std::string body;
-};
-using AmqpMessageRef = std::shared_ptr<const AmqpMessage>;
-
-// One message in one queue.
-struct AmqpEntry {
-  AmqpMessageRef message;
-  bool redelivered = false;
-};
-
-// Who a queue gives its messages to.
-class AmqpReceiver {
- public:
-  virtual bool can_take() const = 0;
-  virtual void take(AmqpEntry entry) = 0;
-  // The queue is gone.
-  virtual void cancelled() = 0;
-
- protected:
-  ~AmqpReceiver() = default;
-};
-
-struct AmqpQueue {
-  std::string name;
-  bool durable = false;
-  bool auto_delete = false;
-  std::uint64_t owner = 0;  // the connection of an exclusive one, else 0
-  std::string arguments;    // encoded
-  std::optional<std::size_t> max_length = {};
-  bool reject_overflow = false;  // else the oldest goes
-
-  std::deque<AmqpEntry> ready = {};
-  std::size_t unacked = 0;
-  std::vector<AmqpReceiver*> receivers = {};
-  std::size_t next_receiver = 0;
-};
 
 struct AmqpBinding {
   std::string source;
@@ -110,12 +67,26 @@ class AmqpStore {
   };
   Routed publish(AmqpMessage message, const amqp::Table* headers);
   std::uint64_t published() const { return last_number_; }
+  // What time it is, for all that expires.
+  void set_time(Now now) { now_ = now; }
+  Time next_deadline() const;
+  void expire();
 
   // Gives out what is ready to who can take it.
   void deliver(AmqpQueue& queue);
   void deliver_all();
   // Back to where it was.
   void requeue(const std::string& queue, AmqpEntry entry);
+  // Rejected for good.
+  void reject(const std::string& queue, const AmqpEntry& entry);
+  // It is in use, and expires later.
+  void touch(AmqpQueue& queue) { queue.last_used = now_.mono; }
+  // Who gets what is sent to a name with the prefix kAmqpReplyTo.
+  void add_reply(const std::string& address, AmqpReceiver& receiver) {
+    replies_[address] = &receiver;
+  }
+  void remove_reply(const std::string& address) { replies_.erase(address); }
+  bool has_reply(std::string_view address) const { return replies_.contains(address); }
   void add_receiver(AmqpQueue& queue, AmqpReceiver& receiver);
   void remove_receiver(const std::string& queue, AmqpReceiver& receiver);
   // Everything that belongs to a connection alone.
@@ -124,14 +95,23 @@ class AmqpStore {
  private:
   void route(const std::string& exchange, std::string_view key, const amqp::Table* headers,
              std::set<std::string>& seen, std::set<std::string>& to);
+  // False: it is full, and refuses.
+  bool enqueue(AmqpQueue& queue, const AmqpMessageRef& message);
+  void give_up(AmqpQueue& queue, const AmqpEntry& entry, AmqpDeath reason);
+  void drop_expired(AmqpQueue& queue);
   void forget_bindings_of(const std::string& name, bool of_queue);
 
   std::map<std::string, AmqpExchange, std::less<>> exchanges_;
   std::map<std::string, AmqpQueue, std::less<>> queues_;
   std::vector<AmqpBinding> bindings_;
+  std::map<std::string, AmqpReceiver*, std::less<>> replies_;
+  Now now_;
   std::uint64_t last_number_ = 0;
   std::uint64_t last_name_ = 0;
 };
+
+// "Direct reply-to": consuming from it makes an address that only this consumer gets messages of.
+inline constexpr std::string_view kAmqpReplyTo = "amq.rabbitmq.reply-to";
 
 // Whether a topic binding ("a.*.#") takes a routing key.
 bool topic_matches(std::string_view pattern, std::string_view key);
