@@ -31,7 +31,8 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 PYTHON = CACHE / "bin/python"
 KAFKA = pathlib.Path(__file__).resolve().parent.parent / "real/kafka.sh"
 JAVA = ["2.8.2", "4.4.0"]  # versions of Kafka whose programs are run
-PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1"]
+PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1",
+          "pika==1.4.4", "aio-pika==10.2.1"]  # the last two for amqp_peers.py
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
 passed, failed, skipped = 0, 0, 0
