@@ -242,6 +242,9 @@ class Channel {
   }
 
  private:
+  friend class AtLeastOnce;
+  friend class RpcClient;
+
   // Calls a method on the executor, and there `finish(engine, why, reply)` with its end.
   template <class Request, class Finish>
   void start_call(const Request& request, Finish finish);

@@ -30,6 +30,13 @@ std::uint64_t fingerprint(std::string_view exchange, std::string_view routing_ke
   return hash == 0 ? 1 : hash;
 }
 
+// RabbitMQ puts another reply_to in the place of this name, so what comes back has another header:
+// such a message is known by its correlation id.
+std::string_view known_by(const BasicProperties& properties, std::string_view header) {
+  const bool changes = properties.reply_to.view().starts_with(kDirectReplyTo);
+  return changes ? properties.correlation_id.view() : header;
+}
+
 Failure lost(const Failure& why, bool maybe) {
   return Failure(make_error_code(maybe ? ClientErrc::maybe_written : ClientErrc::not_written),
                  why.message());
@@ -365,7 +372,9 @@ void ChannelCore::on_delivery(Content content) {
   }
   // One that is gone may have had something on the way.
   const bool needs_ack = last_consumer_ && !last_consumer_->no_ack_;
-  if (!acks_.delivered(deliver.delivery_tag, needs_ack)) {
+  // RabbitMQ gives all direct replies the tag of the delivery to come.
+  const bool has_own_tag = !last_consumer_ || !last_consumer_->is_of_replies_;
+  if (has_own_tag && !acks_.delivered(deliver.delivery_tag, needs_ack)) {
     return engine_.session().violate(ReplyErrc::command_invalid,
                                      "channel " + std::to_string(id_) + ": delivery tag " +
                                          std::to_string(deliver.delivery_tag) + " is not the next",
@@ -402,9 +411,12 @@ void ChannelCore::on_return(const Content& content) {
                     "returned by the broker: " + std::to_string(back.reply_code) + " " +
                         back.reply_text.str() + " (exchange \"" + back.exchange.str() +
                         "\", routing key \"" + back.routing_key.str() + "\")");
+  ContentHeader header;
+  (void)decode_header(content.header, {}, header);  // has been decoded once, when it came
   // Without confirms nobody waits for it.
-  (void)confirms_.give_back(
-      fingerprint(back.exchange.view(), back.routing_key.view(), content.header.view()), why);
+  (void)confirms_.give_back(fingerprint(back.exchange.view(), back.routing_key.view(),
+                                        known_by(header.properties, content.header.view())),
+                            why);
 }
 
 void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
@@ -577,8 +589,8 @@ std::uint64_t ChannelCore::put_message(const Target& target, const Message& mess
   std::uint64_t print = 0;
   if (target.mandatory) {
     const auto payload = room.subspan(method_.size() + kFrameHeaderBytes, header_bytes);
-    print =
-        fingerprint(target.exchange.view(), target.routing_key.view(), wire::Bytes(payload).view());
+    print = fingerprint(target.exchange.view(), target.routing_key.view(),
+                        known_by(message.properties, wire::Bytes(payload).view()));
   }
   if (copied) encode_body(wire::Bytes(message.body), id_, frame_max, writer);
   output.commit(size);

@@ -44,6 +44,9 @@ namespace tern::amqp {
 
 class Engine;
 
+// Consuming from this name, without acks, gets direct replies; see rpc_core.h.
+inline constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to";
+
 struct ChannelConfig {
   bool confirms = true;  // the broker confirms what is published
   // Messages published and not yet confirmed, and their bodies' bytes: above it, queue_full.
@@ -138,6 +141,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::string queue_name_;
   std::string request_;  // its basic.consume, encoded
   const bool no_ack_;
+  const bool is_of_replies_;
   std::vector<Delivered> queue_;
   std::size_t next_ = 0;  // those before it have been taken
   std::vector<Delivered> spare_;

@@ -18,7 +18,11 @@ std::ptrdiff_t size_of(const Delivered& delivered) {
 }  // namespace
 
 ConsumerCore::ConsumerCore(Engine& engine, std::string tag, std::string queue, bool no_ack)
-    : engine_(&engine), tag_(std::move(tag)), queue_name_(std::move(queue)), no_ack_(no_ack) {
+    : engine_(&engine),
+      tag_(std::move(tag)),
+      queue_name_(std::move(queue)),
+      no_ack_(no_ack),
+      is_of_replies_(queue_name_ == kDirectReplyTo) {
   engine.add(*this);
 }
 

@@ -18,6 +18,9 @@ namespace tern::amqp {
 
 using ConnectionState = net::EngineHost<Engine>;
 
+// What the broker is told of a delivery. `leave`: nothing, so it comes again when its channel ends.
+enum class Settle : std::uint8_t { ack, reject, requeue, leave };
+
 // A message that has come. Cheap to move; all views into it are valid as long as it lives, and the
 // connection's memory of it is held that long.
 //
@@ -42,31 +45,45 @@ class Delivery {
   // And all before it on its channel.
   void ack_all() const;
   void reject(bool requeue) const;
+  void settle(Settle how) const {
+    if (how == Settle::ack) return ack();
+    if (how != Settle::leave) reject(how == Settle::requeue);
+  }
 
-  // Acknowledges at the end of the scope, or rejects if it is left by an exception:
-  //   const auto processing = delivery.process();
+  // What is told to the broker at the end of a scope, by how it ends.
+  struct Policy {
+    Settle on_exception = Settle::reject;
+    // Leaving the scope in another way. If this is not `ack`, done() has to be said before a good
+    // end; what returns early then says nothing.
+    Settle at_end = Settle::ack;
+  };
   class Processing {
    public:
-    Processing(const Delivery& delivery, bool requeue)
-        : delivery_(&delivery), requeue_(requeue), exceptions_(std::uncaught_exceptions()) {}
+    Processing(const Delivery& delivery, const Policy& policy)
+        : delivery_(&delivery), policy_(policy), exceptions_(std::uncaught_exceptions()) {}
     Processing(const Processing&) = delete;
     Processing& operator=(const Processing&) = delete;
     ~Processing() {
-      if (std::uncaught_exceptions() > exceptions_) {
-        delivery_->reject(requeue_);
-      } else {
-        delivery_->ack();
-      }
+      if (!delivery_) return;
+      settle(std::uncaught_exceptions() > exceptions_ ? policy_.on_exception : policy_.at_end);
+    }
+    // Decides now; the end of the scope does nothing any more.
+    void done() { settle(Settle::ack); }
+    void settle(Settle how) {
+      if (const Delivery* const delivery = std::exchange(delivery_, nullptr)) delivery->settle(how);
     }
 
    private:
     const Delivery* delivery_;
-    const bool requeue_;
+    const Policy policy_;
     const int exceptions_;
   };
-  // With `requeue` an exception makes the message come again; without, it is dropped or goes to the
-  // queue's dead letters. The delivery must outlive what this returns.
-  [[nodiscard]] Processing process(bool requeue = false) const { return {*this, requeue}; }
+  // Acknowledges at the end of the scope, or rejects if it is left by an exception:
+  //   const auto processing = delivery.process();
+  // The delivery must outlive what this returns. A coroutine that is destroyed while it waits
+  // inside the scope leaves it without an exception.
+  [[nodiscard]] Processing process(const Policy& policy) const { return {*this, policy}; }
+  [[nodiscard]] Processing process() const { return {*this, Policy()}; }
 
  private:
   std::shared_ptr<ConnectionState> state_;

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 
+#include "client/amqp/resend.h"
 #include "client/cli/amqp_commands.h"
 #include "client/cli/amqp_message.h"
 #include "client/cli/amqp_session.h"
@@ -40,6 +41,8 @@ Given FILEs, each file as a whole is a message; with -l each of their lines is o
   -c, --count N               stop after so many messages
       --transient             messages may be lost when the broker restarts (they are persistent)
       --mandatory             a message to an EXCHANGE that no queue gets is an error (with -q always)
+      --resend                what may be lost with a connection is sent again, and may be there
+                              twice then (without this it is an error)
       --confirm               wait until the broker has every message (that is so anyway)
       --no-confirm            do not: what is written to the network counts as sent
   -J, --json                  each line is a message in JSON: {"routing_key":"k","payload":"v"}, also
@@ -65,7 +68,7 @@ constexpr std::size_t kMostUnconfirmed = 5'000;           // half of what a chan
 constexpr std::size_t kMostBytes = std::size_t{16} << 20;
 constexpr std::chrono::milliseconds kGlance{100};
 
-enum Letter : char { kTransient = kAmqpQuiet + 1, kMandatory, kConfirm, kNoConfirm };
+enum Letter : char { kTransient = kAmqpQuiet + 1, kMandatory, kResend, kConfirm, kNoConfirm };
 
 struct Options {
   AmqpOptions common;
@@ -79,6 +82,7 @@ struct Options {
   AmqpProperties properties;
   std::int64_t count = std::numeric_limits<std::int64_t>::max();
   bool mandatory = false;
+  bool resend = false;
   bool confirm = true;
 };
 
@@ -137,6 +141,9 @@ void take(const GivenOption& option, Options& out) {
     case kMandatory:
       out.mandatory = true;
       break;
+    case kResend:
+      out.resend = true;
+      break;
     case kConfirm:
     case kNoConfirm:
       out.confirm = option.letter == kConfirm;
@@ -161,6 +168,7 @@ void read(const std::vector<std::string>& arguments, Options& options) {
                                                      {'c', "count", true},
                                                      {kTransient, "transient", false},
                                                      {kMandatory, "mandatory", false},
+                                                     {kResend, "resend", false},
                                                      {kConfirm, "confirm", false},
                                                      {kNoConfirm, "no-confirm", false}});
   for (const GivenOption& each : given.options) take(each, options);
@@ -177,6 +185,9 @@ void read(const std::vector<std::string>& arguments, Options& options) {
     throw UsageError("-b is the whole input: no FILEs, -l or -J then");
   }
   if (options.lines && options.files.empty()) throw UsageError("-l: which file?");
+  if (options.resend && !options.confirm) {
+    throw UsageError("--resend needs the confirms that --no-confirm does without");
+  }
   if (!options.confirm && (options.mandatory || options.queue)) {
     options.mandatory = false;  // who does not wait does not learn of it
   }
@@ -258,7 +269,8 @@ class Fates {
 
 class Publisher {
  public:
-  Publisher(AmqpSession& session, const Options& options) : session_(session), options_(options) {}
+  Publisher(AmqpSession& session, const Options& options)
+      : session_(session), options_(options), resending_(session.channel(), kMostUnconfirmed) {}
 
   // Exit status.
   int run() {
@@ -391,7 +403,7 @@ class Publisher {
     // Straight to a queue means to that queue.
     target.mandatory = options_.confirm && (options_.mandatory || target.exchange.empty());
     while (!fates_->wait_room(message.body.size())) show();
-    if (session_.is_lost()) {
+    if (session_.is_lost() && !options_.resend) {
       session_.call("cannot publish", [this](Diagnostics* diagnostics) {
         return session_.channel().async_wait_space(asio::use_future, diagnostics);
       });
@@ -401,12 +413,14 @@ class Publisher {
     pending->bytes = message.body.size();
     Diagnostics* const diagnostics = &pending->diagnostics;
     fates_->begin(message.body.size());
-    session_.channel().async_publish(
-        target, message,
-        [fates = fates_, pending = std::move(pending)](const std::error_code& error) {
-          fates->end(error, *pending);
-        },
-        diagnostics);
+    auto done = [fates = fates_, pending = std::move(pending)](const std::error_code& error) {
+      fates->end(error, *pending);
+    };
+    if (options_.resend) {
+      resending_.async_publish(target, message, std::move(done), diagnostics);
+    } else {
+      session_.channel().async_publish(target, message, std::move(done), diagnostics);
+    }
     ++taken_;
     bytes_ += static_cast<std::int64_t>(message.body.size());
   }
@@ -444,6 +458,7 @@ class Publisher {
 
   AmqpSession& session_;
   const Options& options_;
+  amqp::AtLeastOnce resending_;
   // The client may still tell of messages when this object is gone.
   const std::shared_ptr<Fates> fates_ = std::make_shared<Fates>();
   std::int64_t taken_ = 0;

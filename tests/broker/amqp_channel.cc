@@ -31,7 +31,9 @@ bool AmqpChannel::Consumer::can_take() const {
 }
 
 void AmqpChannel::Consumer::take(AmqpEntry entry) {
-  const std::uint64_t delivery_tag = ++channel_.last_tag_;
+  // As RabbitMQ does: direct replies have the tag of the delivery to come.
+  const bool is_reply = queue == kAmqpReplyTo;
+  const std::uint64_t delivery_tag = is_reply ? channel_.last_tag_ + 1 : ++channel_.last_tag_;
   const AmqpMessageRef message = entry.message;
   channel_.session_.send(channel_.id_,
                          amqp::BasicDeliver{std::string_view(tag), delivery_tag, entry.redelivered,

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <future>
@@ -202,6 +203,25 @@ TEST_F(Amqp, CtrlCPublishesWhatWasRead) {
   EXPECT_EQ(ended.status, 130);
   EXPECT_THAT(ended.err, HasSubstr("interrupted; published 1,000 messages"));
   EXPECT_EQ(stored().size(), 1'000u);
+}
+
+TEST_F(Amqp, WhatMayBeLostIsSentAgainIfWanted) {
+  declare("q");
+  Command command(publish({"--resend"}));
+  command.type("one\n");
+  while (stored().empty()) {
+  }
+  rig.on_thread([](broker::AmqpBroker& held) {
+    held.stop();
+    EXPECT_FALSE(held.start());
+  });
+  command.type("two\nthree\n");
+  const Ended ended = command.end();
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("published 3 messages"));
+  Words found = stored();
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  EXPECT_EQ(found, (Words{"one", "two", "three"}));
 }
 
 // A broker that stands still at the first message until it is told to go on.
@@ -455,6 +475,8 @@ TEST_F(Amqp, NonsenseGetsTheNextStep) {
   EXPECT_THAT(refused({"publish", "-q", "q", "-P", "colour=red"}),
               HasSubstr("-P: there is no property \"colour\"; there are content_type,"));
   EXPECT_THAT(refused({"publish", "-q", "q", "-b", "x", "-J"}), HasSubstr("-b is the whole input"));
+  EXPECT_THAT(refused({"publish", "-q", "q", "--resend", "--no-confirm"}),
+              HasSubstr("--resend needs the confirms"));
   EXPECT_THAT(refused({"consume"}), HasSubstr("where from? say -q QUEUE"));
   EXPECT_THAT(refused({"consume", "-q", "q", "-r", "k"}), HasSubstr("-r goes with -e EXCHANGE"));
   EXPECT_THAT(refused({"consume", "q"}), HasSubstr("a queue is named with -q"));

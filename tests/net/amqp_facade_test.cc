@@ -24,6 +24,8 @@
 #include <vector>
 
 #include "client/amqp/connection.h"
+#include "client/amqp/resend.h"
+#include "client/amqp/rpc.h"
 #include "client/net/runtime.h"
 #include "tests/net/amqp_rig.h"
 
@@ -141,7 +143,7 @@ TEST_F(AmqpFacade, ProcessingAcknowledgesOrRejects) {
     Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
     Delivery delivery = co_await subscription.async_next(use_awaitable);
     try {
-      const auto processing = delivery.process(/*requeue=*/true);
+      const auto processing = delivery.process({.on_exception = Settle::requeue});
       throw std::runtime_error("no");
     } catch (const std::runtime_error&) {
     }
@@ -153,6 +155,142 @@ TEST_F(AmqpFacade, ProcessingAcknowledgesOrRejects) {
     co_await channel.async_close(use_awaitable);
   });
   EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+TEST_F(AmqpFacade, ProcessingMayWantToHearThatItIsDone) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const Message message{.body = "m"};
+    const Target target{.routing_key = "q"};
+    co_await channel.async_publish(target, message, use_awaitable);
+    const BasicConsume consume{.queue = "q"};
+    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    Delivery delivery = co_await subscription.async_next(use_awaitable);
+    {
+      // As a return in the middle would.
+      const auto processing = delivery.process({.at_end = Settle::requeue});
+    }
+    delivery = co_await subscription.async_next(use_awaitable);
+    EXPECT_TRUE(delivery.redelivered());
+    {
+      auto processing = delivery.process({.at_end = Settle::requeue});
+      processing.settle(Settle::leave);
+      processing.done();  // too late: it was decided
+    }
+    co_await channel.async_close(use_awaitable);
+  });
+  EXPECT_EQ(broker.ready("q"), 1U);
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const BasicGet get{.queue = "q"};
+    const Delivery delivery = co_await channel.async_get(get, use_awaitable);
+    EXPECT_TRUE(delivery.redelivered());
+    {
+      auto processing = delivery.process({.at_end = Settle::requeue});
+      processing.done();
+    }
+    co_await channel.async_close(use_awaitable);
+  });
+  EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+TEST_F(AmqpFacade, AtLeastOnceOverAllConnections) {
+  constexpr int kMessages = 2000;
+  int confirmed = 0;
+  std::vector<int> seen(kMessages);
+  run([&]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    AtLeastOnce publisher(channel, kMessages);
+    const Target target{.routing_key = "q", .mandatory = true};
+    for (int i = 0; i < kMessages; ++i) {
+      const std::string body = std::to_string(i);
+      publisher.async_publish(target, {.body = body},
+                              [&](std::error_code error) { confirmed += error ? 0 : 1; });
+      if (i % 500 == 250) {
+        broker.on_thread([](broker::AmqpBroker& held) {
+          held.stop();
+          EXPECT_FALSE(held.start());
+        });
+        co_await channel.async_wait_space(use_awaitable);
+      }
+    }
+    const BasicConsume consume{.queue = "q", .no_ack = true};
+    Channel reader = co_await connection.async_open_channel({}, use_awaitable);
+    Subscription subscription = co_await reader.async_consume(consume, {}, use_awaitable);
+    for (int missing = kMessages; missing > 0;) {
+      const Delivery delivery = co_await subscription.async_next(use_awaitable);
+      const auto number = static_cast<std::size_t>(std::stoi(std::string(delivery.body())));
+      if (seen[number]++ == 0) --missing;
+    }
+    while (confirmed < kMessages) co_await channel.async_wait_space(use_awaitable);
+    co_await connection.async_close(use_awaitable);
+  });
+  EXPECT_EQ(confirmed, kMessages);
+}
+
+// Answers what comes to a queue with twice the same; "silence" gets none.
+asio::awaitable<void> answer(Channel channel) {
+  const BasicConsume consume{.queue = "q"};
+  Subscription questions = co_await channel.async_consume(consume, {}, use_awaitable);
+  for (;;) {
+    const Delivery question = co_await questions.async_next(use_awaitable);
+    const auto processing = question.process();
+    if (question.body() == "silence") continue;
+    const BasicProperties properties = question.properties();
+    const std::string text = std::string(question.body()) + std::string(question.body());
+    const Target target{.routing_key = properties.reply_to};
+    const Message message{.body = text,
+                          .properties = {.correlation_id = properties.correlation_id}};
+    co_await channel.async_publish(target, message, use_awaitable);
+  }
+}
+
+TEST_F(AmqpFacade, QuestionsAndAnswers) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel server = co_await ready_channel(connection, "q");
+    asio::co_spawn(context, answer(server), asio::detached);
+    Channel channel = co_await connection.async_open_channel({}, use_awaitable);
+    RpcClient rpc = co_await RpcClient::async_open(channel, use_awaitable);
+    constexpr int kMany = 1000;
+    int answered = 0;
+    const Target target{.routing_key = "q"};
+    for (int i = 0; i < kMany; ++i) {
+      const std::string body = std::to_string(i);
+      rpc.async_call(target, {.body = body}, kPatience,
+                     [&answered, body](std::error_code error, const Delivery& reply) {
+                       if (!error && reply.body() == body + body) ++answered;
+                     });
+    }
+    const Message last{.body = "last"};
+    const Delivery reply = co_await rpc.async_call(target, last, kPatience, use_awaitable);
+    EXPECT_EQ(reply.body(), "lastlast");
+    EXPECT_EQ(answered, kMany);
+
+    std::error_code code;
+    const auto failing = [&](const Target& to, const char* body) -> asio::awaitable<void> {
+      const Message question{.body = body};
+      try {
+        co_await rpc.async_call(to, question, 50ms, use_awaitable);
+      } catch (const std::system_error& error) {
+        code = error.code();
+      }
+    };
+    co_await failing(target, "silence");
+    EXPECT_EQ(code, ClientErrc::timed_out);
+    const Target nobody{.routing_key = "nobody"};
+    co_await failing(nobody, "hello");
+    EXPECT_EQ(code, ReplyErrc::no_route);
+    rpc.async_call(target, {.body = "silence"}, kPatience,
+                   [&](std::error_code error, const Delivery&) { code = error; });
+    co_await channel.async_close(use_awaitable);
+    co_await failing(target, "late");
+    EXPECT_EQ(code, ClientErrc::closed);
+    co_await connection.async_close(use_awaitable);
+  });
 }
 
 TEST_F(AmqpFacade, WaitingCanBeCancelled) {

@@ -19,12 +19,14 @@
 #include <vector>
 
 #include "client/amqp/engine.h"
+#include "client/amqp/rpc_core.h"
 #include "client/amqp/uri.h"
 #include "client/net/asio_network.h"
 
 namespace tern::amqp {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
@@ -668,6 +670,57 @@ TEST_F(RealRabbitmq, DirectReplies) {
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->body, "answer");
   EXPECT_EQ(got->properties, "{correlation_id: \"7\"}");
+}
+
+TEST_F(RealRabbitmq, QuestionsAndAnswers) {
+  Client client;
+  const auto serving = client.open();
+  const std::string queue = client.declare(*serving, {.exclusive = true});
+  const auto questions = client.consume(*serving, queue, /*no_ack=*/true);
+  // Answers with the same; "silence" gets none.
+  std::function<void()> serve = [&] {
+    questions->next([&](const Failure& failure, const Delivered& question) {
+      if (failure) return;
+      client.engine();
+      const BasicProperties asked = question.properties();
+      if (question.body().view() != "silence") {
+        EXPECT_FALSE(serving->publish({.routing_key = asked.reply_to},
+                                      {.body = question.body().view(),
+                                       .properties = {.correlation_id = asked.correlation_id}},
+                                      {}));
+      }
+      serve();
+    });
+  };
+  client.engine();
+  serve();
+  const auto rpc = std::make_shared<RpcCore>(client.engine(), client.open());
+  Ending opened;
+  client.engine();
+  rpc->open(opened.note());
+  ASSERT_TRUE(client.run_until([&] { return opened.endings != 0; }));
+  ASSERT_FALSE(opened.failure) << opened.failure.message();
+
+  constexpr int kCalls = 1'000;
+  int right = 0;
+  for (int i = 0; i < kCalls; ++i) {
+    client.engine();
+    rpc->call({.routing_key = std::string_view(queue)}, {}, wire::Bytes(std::to_string(i)),
+              seconds(30), [&right, i](const Failure& why, const Delivered& answer) {
+                right += !why && answer.body() == wire::Bytes(std::to_string(i)) ? 1 : 0;
+              });
+  }
+  EXPECT_TRUE(client.run_until([&] { return right == kCalls; })) << right;
+  const auto fails = [&](const std::string& to, const char* body) {
+    Ending ending;
+    client.engine();
+    rpc->call({.routing_key = std::string_view(to)}, {}, wire::Bytes(std::string_view(body)),
+              milliseconds(200), [&](const Failure& why, const Delivered&) { ending.note()(why); });
+    EXPECT_TRUE(client.run_until([&] { return ending.endings != 0; }));
+    return ending.failure.code;
+  };
+  EXPECT_EQ(fails(queue, "silence"), ClientErrc::timed_out);
+  EXPECT_EQ(fails("no such queue", "hello"), ReplyErrc::no_route);
 }
 
 TEST_F(RealRabbitmq, ManyMessagesThereAndBack) {
