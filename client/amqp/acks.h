@@ -49,6 +49,17 @@ class Acks {
     return true;
   }
 
+  bool forget_up_to(std::uint64_t tag) {
+    if (tag < base_ || tag - base_ >= states_.size()) return false;
+    bool any = false;
+    for (std::uint64_t t = base_; t <= tag; ++t) any |= take(t, State::done);
+    trim();
+    return any;
+  }
+  void forget_all() {
+    if (!states_.empty()) forget_up_to(base_ + states_.size() - 1);
+  }
+
   std::size_t waiting() const { return waiting_; }
   bool has_fresh() const { return !fresh_.empty(); }
 

@@ -30,6 +30,12 @@ void Delivery::reject(bool requeue) const {
   });
 }
 
+void Delivery::reject_all(bool requeue) const {
+  state_->run([channel = channel_, tag = delivered_.tag, epoch = delivered_.epoch, requeue] {
+    channel->nack_up_to(tag, epoch, requeue);
+  });
+}
+
 void Deliveries::ack() const {
   if (!state_) return;
   if (state_->on_executor()) return channel_->ack_these(all_);
@@ -54,9 +60,13 @@ void Deliveries::reject(const Delivered& one, bool requeue) const {
   });
 }
 
+Subscription::Held::~Held() {
+  state->run([last = std::move(consumer)] {});
+}
+
 void Subscription::start_next_all(std::uint64_t op, Completion<Failure, Deliveries> done) {
-  state_->run([weak = std::weak_ptr(state_), channel = channel_, consumer = consumer_, op,
-               done = std::move(done)]() mutable {
+  held_->state->run([weak = std::weak_ptr(held_->state), channel = held_->channel,
+                     consumer = held_->consumer, op, done = std::move(done)]() mutable {
     consumer->next_all(
         [weak, channel, from = std::weak_ptr(consumer), done = std::move(done)](
             Failure why, std::vector<Delivered> all) mutable {
@@ -69,8 +79,8 @@ void Subscription::start_next_all(std::uint64_t op, Completion<Failure, Deliveri
 }
 
 void Subscription::start_next(std::uint64_t op, Completion<Failure, Delivery> done) {
-  state_->run([weak = std::weak_ptr(state_), channel = channel_, consumer = consumer_, op,
-               done = std::move(done)]() mutable {
+  held_->state->run([weak = std::weak_ptr(held_->state), channel = held_->channel,
+                     consumer = held_->consumer, op, done = std::move(done)]() mutable {
     auto told = [weak, channel, done = std::move(done)](Failure why, Delivered delivered) mutable {
       const auto state = weak.lock();
       if (why || !state) return done(std::move(why), Delivery());
@@ -82,8 +92,8 @@ void Subscription::start_next(std::uint64_t op, Completion<Failure, Delivery> do
 }
 
 void Subscription::start_cancel(Completion<Failure> done) {
-  state_->run([&engine = state_->engine(), channel = channel_, consumer = consumer_,
-               done = std::move(done)]() mutable {
+  held_->state->run([&engine = held_->state->engine(), channel = held_->channel,
+                     consumer = held_->consumer, done = std::move(done)]() mutable {
     channel->cancel(consumer, [&engine, done = std::move(done)](const Failure& why) mutable {
       engine.complete(std::move(done), why);
     });

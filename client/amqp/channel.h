@@ -77,15 +77,15 @@ class Subscription {
   Subscription() = default;
   Subscription(std::shared_ptr<ConnectionState> state, std::shared_ptr<ChannelCore> channel,
                std::shared_ptr<ConsumerCore> consumer)
-      : state_(std::move(state)), channel_(std::move(channel)), consumer_(std::move(consumer)) {}
+      : held_(std::make_shared<Held>(std::move(state), std::move(channel), std::move(consumer))) {}
 
-  const std::string& tag() const { return consumer_->tag(); }
+  const std::string& tag() const { return held_->consumer->tag(); }
 
   // The next delivery. Can be cancelled; nothing is lost then.
   template <class Token>
   auto async_next(Token&& token, Diagnostics* diagnostics = nullptr) {
     return net::async_start<Delivery>(
-        state_->executor(), state_,
+        held_->state->executor(), held_->state,
         [this](std::uint64_t op, Completion<Failure, Delivery> done) {
           start_next(op, std::move(done));
         },
@@ -97,7 +97,7 @@ class Subscription {
   template <class Token>
   auto async_next_all(Token&& token, Diagnostics* diagnostics = nullptr) {
     return net::async_start<Deliveries>(
-        state_->executor(), state_,
+        held_->state->executor(), held_->state,
         [this](std::uint64_t op, Completion<Failure, Deliveries> done) {
           start_next_all(op, std::move(done));
         },
@@ -108,7 +108,7 @@ class Subscription {
   template <class Token>
   auto async_cancel(Token&& token, Diagnostics* diagnostics = nullptr) {
     return net::async_start<>(
-        state_->executor(), state_,
+        held_->state->executor(), held_->state,
         [this](std::uint64_t, Completion<Failure> done) { start_cancel(std::move(done)); },
         std::forward<Token>(token), diagnostics);
   }
@@ -118,9 +118,20 @@ class Subscription {
   void start_next_all(std::uint64_t op, Completion<Failure, Deliveries> done);
   void start_cancel(Completion<Failure> done);
 
-  std::shared_ptr<ConnectionState> state_;
-  std::shared_ptr<ChannelCore> channel_;
-  std::shared_ptr<ConsumerCore> consumer_;
+  // The consumer ends on the executor, whichever thread drops the last handle.
+  struct Held {
+    Held(std::shared_ptr<ConnectionState> with, std::shared_ptr<ChannelCore> on,
+         std::shared_ptr<ConsumerCore> of)
+        : state(std::move(with)), channel(std::move(on)), consumer(std::move(of)) {}
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    ~Held();
+
+    const std::shared_ptr<ConnectionState> state;
+    const std::shared_ptr<ChannelCore> channel;
+    std::shared_ptr<ConsumerCore> consumer;
+  };
+  std::shared_ptr<const Held> held_;
 };
 
 class Channel {

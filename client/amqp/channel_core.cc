@@ -15,46 +15,6 @@ namespace {
 constexpr std::size_t kChannelAt = 1;  // in a frame
 constexpr std::size_t kMethodIdBytes = 4;
 
-std::uint64_t fingerprint(std::uint64_t hash, std::string_view bytes) {
-  for (const char c : bytes) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  }
-  return (hash ^ 0xffU) * 0x100000001b3U;
-}
-
-// Of a mandatory message: what comes back with it. Never 0.
-std::uint64_t fingerprint(std::string_view exchange, std::string_view routing_key,
-                          std::string_view header) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  hash = fingerprint(fingerprint(fingerprint(hash, exchange), routing_key), header);
-  return hash == 0 ? 1 : hash;
-}
-
-// RabbitMQ puts another reply_to in the place of this name, so what comes back has another header:
-// such a message is known by its correlation id.
-std::string_view known_by(const BasicProperties& properties, std::string_view header) {
-  const bool changes = properties.reply_to.view().starts_with(kDirectReplyTo);
-  return changes ? properties.correlation_id.view() : header;
-}
-
-Failure lost(const Failure& why, bool maybe) {
-  return Failure(make_error_code(maybe ? ClientErrc::maybe_written : ClientErrc::not_written),
-                 why.message());
-}
-
-// How the engine learns what became of messages.
-struct Telling {
-  Engine& engine;
-
-  void operator()(Completion<Failure>&& done, Failure&& outcome) const {
-    engine.resolve(std::move(done), std::move(outcome));
-  }
-  void operator()(PublishedAll&& done, Failure&& outcome,
-                  std::vector<NotPublished>&& not_published) const {
-    engine.complete(std::move(done), std::move(outcome), std::move(not_published));
-  }
-};
-
 Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
 
 }  // namespace
@@ -82,6 +42,8 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
   const auto opened = [this](const Failure& why, const Reply&) {
     if (why) return;
     state_ = State::open;
+    open_by_ = kNever;
+    for (Rpc& rpc : queue_) rpc.send_by = kNever;
     for (auto& done : std::exchange(open_done_, {})) done(Failure());
     complete_space();
   };
@@ -108,6 +70,11 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
   pump(now);
 }
 
+void ChannelCore::wait_for_connection(Now now) {
+  open_by_ = deadline_after(now.mono, engine_.config().operation_timeout);
+  arm_timer();
+}
+
 template <class M>
 void ChannelCore::put_first(std::deque<Rpc>& first, const M& message, Done done) {
   Rpc rpc{.method = &M::method, .is_own = true, .done = std::move(done)};
@@ -131,15 +98,27 @@ void ChannelCore::start(Rpc rpc, const Failure& failure) {
     engine_.post([done = std::move(rpc.done), why]() mutable { done(why, Reply()); });
     return;
   }
+  if (state_ != State::open) {
+    rpc.send_by = deadline_after(engine_.now().mono, engine_.config().operation_timeout);
+  }
   queue_.push_back(std::move(rpc));
   wake();
 }
 
+void ChannelCore::flush_acks() {
+  if (state_ != State::open || !acks_.has_fresh()) return;
+  acks_.flush([this](std::uint64_t tag, bool multiple) {
+    (void)engine_.session().send(id_, BasicAck{tag, multiple});
+  });
+}
+
 // Sends the next method, if none waits for its answer.
 void ChannelCore::pump(Now now) {
+  flush_acks();  // what was acknowledged before a commit, or the end, belongs before it
   while (!is_waiting_ && !queue_.empty() && (state_ == State::open || state_ == State::opening)) {
     current_ = std::move(queue_.front());
     queue_.pop_front();
+    if (current_.method->id == BasicRecover::method.id) acks_.forget_all();
     wire::store_be(current_.frame.data() + kChannelAt, id_);
     Output& output = engine_.session().output();
     std::memcpy(output.room(current_.frame.size()).data(), current_.frame.data(),
@@ -172,14 +151,22 @@ void ChannelCore::finish_rpc(const Reply& reply) {
 }
 
 void ChannelCore::step(Now now) {
-  if (state_ == State::open && acks_.has_fresh()) {
-    acks_.flush([this](std::uint64_t tag, bool multiple) {
-      (void)engine_.session().send(id_, BasicAck{tag, multiple});
-    });
-  }
   pump(now);
   complete_written();
   complete_space();
+}
+
+Failure ChannelCore::over() const {
+  const bool is_over = state_ == State::closed || state_ == State::closing || wants_close_;
+  return !is_over ? Failure() : ending_ ? ending_ : closed();
+}
+
+void ChannelCore::when_open(Completion<const Failure&> done) {
+  if (state_ == State::waiting || state_ == State::opening) {
+    open_done_.push_back(std::move(done));
+  } else {
+    engine_.post([done = std::move(done), why = over()]() mutable { done(why); });
+  }
 }
 
 void ChannelCore::close(Completion<const Failure&> done) {
@@ -195,7 +182,6 @@ void ChannelCore::close(Completion<const Failure&> done) {
 
 void ChannelCore::end(const Failure& why, Now) {
   if (state_ == State::closed) return;
-  const bool had_number = state_ != State::waiting;
   state_ = State::closed;
   if (!ending_) ending_ = why;
   deadline_ = kNever;
@@ -204,27 +190,14 @@ void ChannelCore::end(const Failure& why, Now) {
     Done done = std::move(current_.done);
     done(ending_, Reply());
   }
+  current_ = {};
   for (Rpc& rpc : std::exchange(queue_, {})) rpc.done(ending_, Reply());
   fail_messages(ending_);
   for (const auto& consumer : std::vector(consumers_)) end_consumer(consumer, ending_);
   for (auto& done : std::exchange(close_done_, {})) done(Failure());
   for (auto& done : std::exchange(open_done_, {})) done(ending_);
   complete_space();
-  if (had_number) engine_.forget(*this);
-}
-
-// Nothing of this time on a connection can be confirmed or acknowledged any more.
-void ChannelCore::fail_messages(const Failure& why) {
-  const std::uint64_t given = engine_.session().output().gathered();
-  confirms_.fail_all([&](const Unconfirmed& message) { return lost(why, message.begin < given); },
-                     Telling{engine_});
-  for (; !unwritten_.empty(); unwritten_.pop_front()) {
-    Unwritten& message = unwritten_.front();
-    engine_.resolve(std::move(message.done), lost(why, message.begin < given));
-  }
-  has_selected_ = false;
-  acks_.reset();
-  ++epoch_;
+  engine_.forget(*this);
 }
 
 bool ChannelCore::suspend(const Failure& why, Now now) {
@@ -234,17 +207,20 @@ bool ChannelCore::suspend(const Failure& why, Now now) {
   }
   state_ = State::waiting;
   deadline_ = kNever;
-  timer_.cancel();
   last_consumer_ = nullptr;
   // What recovery itself had asked is asked again next time.
   std::erase_if(queue_, [](const Rpc& rpc) { return rpc.is_own; });
+  const Time send_by = deadline_after(now.mono, engine_.config().operation_timeout);
+  for (Rpc& rpc : queue_) rpc.send_by = std::min(rpc.send_by, send_by);
   if (std::exchange(is_waiting_, false) && !current_.is_own) {
     Done done = std::move(current_.done);
     done(why, Reply());
   }
   current_ = {};
   fail_messages(why);
+  if (interrupted_handler_) interrupted_handler_();
   engine_.forget(*this);
+  arm_timer();
   return true;
 }
 
@@ -402,36 +378,6 @@ void ChannelCore::on_got(Content content) {
   finish_rpc({BasicGetOk::method.id, method, &content});
 }
 
-void ChannelCore::on_return(const Content& content) {
-  BasicReturn back;
-  if (const auto error = decode_method(content.method, {}, back)) {
-    return engine_.session().violate(error->reply, error->message(), engine_.now());
-  }
-  const Failure why(make_error_code(static_cast<ReplyErrc>(back.reply_code)),
-                    "returned by the broker: " + std::to_string(back.reply_code) + " " +
-                        back.reply_text.str() + " (exchange \"" + back.exchange.str() +
-                        "\", routing key \"" + back.routing_key.str() + "\")");
-  ContentHeader header;
-  (void)decode_header(content.header, {}, header);  // has been decoded once, when it came
-  // Without confirms nobody waits for it.
-  (void)confirms_.give_back(fingerprint(back.exchange.view(), back.routing_key.view(),
-                                        known_by(header.properties, content.header.view())),
-                            why);
-}
-
-void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
-  const Failure outcome = ack ? Failure() : Failure(ClientErrc::refused);
-  const bool known = has_selected_ && confirms_.settle(tag, multiple, outcome, Telling{engine_});
-  if (known) {
-    if (!space_done_.empty()) wake();
-    return;
-  }
-  engine_.session().violate(ReplyErrc::command_invalid,
-                            "channel " + std::to_string(id_) + ": message " + std::to_string(tag) +
-                                " was confirmed, and was not published",
-                            engine_.now());
-}
-
 void ChannelCore::on_server_cancel(std::string_view tag) {
   const auto it = std::find_if(consumers_.begin(), consumers_.end(),
                                [&](const auto& each) { return each->tag_ == tag; });
@@ -470,179 +416,6 @@ void ChannelCore::on_close_ok(Now now) {
   const std::uint16_t id = id_;
   end(ending_, now);
   engine_.release(id);
-}
-
-// ------------------------------------------------------------------------------------ publishing
-
-Failure ChannelCore::over() const {
-  const bool is_over = state_ == State::closed || state_ == State::closing || wants_close_;
-  return !is_over ? Failure() : ending_ ? ending_ : closed();
-}
-
-Failure ChannelCore::refusal(std::size_t messages, std::size_t body_bytes) const {
-  if (Failure failure = over()) return failure;
-  if (state_ != State::open) {
-    return Failure(make_error_code(ClientErrc::no_broker), "the channel is not open yet");
-  }
-  const bool window_full =
-      confirms_.size() != 0 && (confirms_.size() + messages > config_.max_unconfirmed ||
-                                confirms_.bytes() + body_bytes > config_.max_unconfirmed_bytes);
-  const std::size_t unsent = engine_.session().output().bytes();
-  if (window_full || (unsent != 0 && unsent + body_bytes > engine_.config().max_unsent_bytes)) {
-    return Failure(make_error_code(ClientErrc::queue_full));
-  }
-  return {};
-}
-
-// Encodes basic.publish into method_, unless it is the same as before.
-Failure ChannelCore::encode_target(const Target& target) {
-  if (!method_.empty() && target.exchange == Text(exchange_) &&
-      target.routing_key == Text(routing_key_) && target.mandatory == mandatory_) {
-    return {};
-  }
-  const BasicPublish publish{target.exchange, target.routing_key, target.mandatory, false};
-  if (Failure failure = frame_of(publish, method_)) {
-    method_.clear();
-    return failure;
-  }
-  exchange_ = target.exchange.str();
-  routing_key_ = target.routing_key.str();
-  mandatory_ = target.mandatory;
-  return {};
-}
-
-Failure ChannelCore::publish(const Target& target, const Message& message,
-                             Completion<Failure>&& done) {
-  if (Failure failure = refusal(1, message.body.size())) return failure;
-  if (Failure failure = encode_target(target)) return failure;
-  const char* field = "";
-  const auto header_bytes = encoded_header_size(message.properties, &field);
-  if (!header_bytes) return Session::refuse(BasicPublish::method, field, header_bytes.error());
-  const std::uint64_t begin = engine_.session().output().end();
-  const std::uint64_t print = put_message(target, message, *header_bytes);
-  engine_.session().want_write();
-  if (config_.confirms) {
-    confirms_.add({begin, print, message.body.size()}, std::move(done));
-  } else if (done) {
-    unwritten_.push_back({std::move(done), begin, engine_.session().output().end()});
-    engine_.mark_when_written(*this);
-  }
-  return {};
-}
-
-Failure ChannelCore::publish_all(const Target& target, std::span<const Message> messages,
-                                 PublishedAll&& done) {
-  std::size_t body_bytes = 0;
-  for (const Message& message : messages) body_bytes += message.body.size();
-  if (Failure failure = refusal(messages.size(), body_bytes)) return failure;
-  if (Failure failure = encode_target(target)) return failure;
-  // All of it is seen to be good before the first one is published.
-  header_sizes_.clear();
-  for (const Message& message : messages) {
-    const char* field = "";
-    const auto size = encoded_header_size(message.properties, &field);
-    if (!size) return Session::refuse(BasicPublish::method, field, size.error());
-    header_sizes_.push_back(*size);
-  }
-  Output& output = engine_.session().output();
-  const std::uint64_t begin = output.end();
-  if (config_.confirms && !messages.empty()) {
-    confirms_.begin_batch(static_cast<std::uint32_t>(messages.size()), std::move(done));
-  }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const std::uint64_t at = output.end();
-    const std::uint64_t print = put_message(target, messages[i], header_sizes_[i]);
-    if (config_.confirms) confirms_.add({at, print, messages[i].body.size()});
-  }
-  if (messages.empty()) {
-    // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)
-    engine_.complete(std::move(done), Failure(), {});
-    return {};
-  }
-  engine_.session().want_write();
-  if (config_.confirms) return {};
-  auto told = [count = messages.size(), done = std::move(done)](Failure why) mutable {
-    std::vector<NotPublished> all;
-    for (std::size_t i = 0; why && i < count; ++i) all.push_back({i, why});
-    done(std::move(why), std::move(all));
-  };
-  unwritten_.push_back({std::move(told), begin, output.end()});
-  engine_.mark_when_written(*this);
-  return {};
-}
-
-// Adds the frames of a message to the output; basic.publish is in method_. Returns its fingerprint.
-std::uint64_t ChannelCore::put_message(const Target& target, const Message& message,
-                                       std::size_t header_bytes) {
-  const bool copied = !message.owner || message.body.size() < wire::kMinSpliceBytes;
-  const std::uint32_t frame_max = engine_.session().tuning().frame_max;
-  const std::size_t head = method_.size() + header_bytes + kFrameOverheadBytes;
-  const std::size_t size = head + (copied ? body_size(message.body.size(), frame_max).total : 0);
-  Output& output = engine_.session().output();
-  const std::span<std::byte> room = output.room(size);
-  wire::store_be(method_.data() + kChannelAt, id_);
-  std::memcpy(room.data(), method_.data(), method_.size());
-  wire::Writer writer(room.subspan(method_.size()));
-  begin_frame(FrameType::header, id_, header_bytes, writer);
-  encode_header(message.body.size(), message.properties, writer);
-  end_frame(writer);
-  std::uint64_t print = 0;
-  if (target.mandatory) {
-    const auto payload = room.subspan(method_.size() + kFrameHeaderBytes, header_bytes);
-    print = fingerprint(target.exchange.view(), target.routing_key.view(),
-                        known_by(message.properties, wire::Bytes(payload).view()));
-  }
-  if (copied) encode_body(wire::Bytes(message.body), id_, frame_max, writer);
-  output.commit(size);
-  if (!copied) refer_body(message, frame_max);
-  return print;
-}
-
-// A body that stays where it is, in frames.
-void ChannelCore::refer_body(const Message& message, std::uint32_t frame_max) {
-  Output& output = engine_.session().output();
-  const std::size_t piece = frame_max - kFrameOverheadBytes;
-  for (std::string_view left = message.body; !left.empty();) {
-    const std::string_view now = left.substr(0, piece);
-    wire::Writer head(output.room(kFrameHeaderBytes));
-    begin_frame(FrameType::body, id_, now.size(), head);
-    output.commit(kFrameHeaderBytes);
-    output.refer(wire::Bytes(now), message.owner);
-    wire::Writer end(output.room(1));
-    end_frame(end);
-    output.commit(1);
-    left.remove_prefix(now.size());
-  }
-}
-
-void ChannelCore::wait_space(Completion<Failure> done) {
-  space_done_.push_back(std::move(done));
-  wake();
-}
-
-// Not open yet is no lack of space, but nothing can be published either: that waits, too.
-void ChannelCore::complete_space() {
-  if (space_done_.empty()) return;
-  const Failure why = refusal(1, 1);
-  if (why.code == ClientErrc::queue_full) return engine_.mark_when_written(*this);
-  if (why.code == ClientErrc::no_broker) return;
-  for (auto& done : std::exchange(space_done_, {})) engine_.resolve(std::move(done), why);
-}
-
-void ChannelCore::when_open(Completion<const Failure&> done) {
-  if (state_ == State::waiting || state_ == State::opening) {
-    open_done_.push_back(std::move(done));
-  } else {
-    engine_.post([done = std::move(done), why = over()]() mutable { done(why); });
-  }
-}
-
-void ChannelCore::complete_written() {
-  const std::uint64_t written = engine_.session().output().written();
-  for (; !unwritten_.empty() && unwritten_.front().end <= written; unwritten_.pop_front()) {
-    engine_.resolve(std::move(unwritten_.front().done), Failure());
-  }
-  if (!unwritten_.empty()) engine_.mark_when_written(*this);
 }
 
 // ------------------------------------------------------------------------------------- consuming
@@ -737,9 +510,24 @@ bool ChannelCore::nack(std::uint64_t tag, std::uint32_t epoch, bool requeue) {
   return true;
 }
 
+bool ChannelCore::nack_up_to(std::uint64_t tag, std::uint32_t epoch, bool requeue) {
+  if (epoch != epoch_ || state_ != State::open) return false;
+  flush_acks();
+  if (!acks_.forget_up_to(tag)) return false;
+  (void)engine_.session().send(id_, BasicNack{tag, true, requeue});
+  return true;
+}
+
 // ----------------------------------------------------------------------------------------- time
 
 void ChannelCore::on_timer(Now now) {
+  if (state_ == State::waiting && open_by_ <= now.mono) {
+    const auto keep = shared_from_this();
+    return end(Failure(make_error_code(ClientErrc::timed_out),
+                       "channel.open: no connection within operation_timeout"),
+               now);
+  }
+  drop_unsent(now);
   if (now.mono < deadline_) return arm_timer();
   deadline_ = kNever;
   if (state_ == State::closing) {
@@ -764,9 +552,33 @@ void ChannelCore::on_timer(Now now) {
   pump(now);
 }
 
+// Methods that have waited for a connection for too long.
+void ChannelCore::drop_unsent(Now now) {
+  std::vector<Rpc> late;
+  std::erase_if(queue_, [&](Rpc& rpc) {
+    const bool is_late = rpc.send_by <= now.mono;
+    if (is_late) late.push_back(std::move(rpc));
+    return is_late;
+  });
+  for (Rpc& rpc : late) {
+    rpc.done(Failure(make_error_code(ClientErrc::timed_out),
+                     std::string(rpc.method->name) +
+                         " was not sent: no connection within operation_timeout"),
+             Reply());
+  }
+}
+
 void ChannelCore::arm_timer() {
-  if (deadline_ == kNever) return timer_.cancel();
-  if (timer_.when() != deadline_) timer_.set(deadline_);
+  Time next = deadline_;
+  if (state_ == State::waiting) next = std::min(next, open_by_);
+  if (state_ == State::waiting || state_ == State::opening) {
+    // They are in the order of their deadlines, behind those that open the channel.
+    const auto first = std::find_if(queue_.begin(), queue_.end(),
+                                    [](const Rpc& rpc) { return rpc.send_by != kNever; });
+    if (first != queue_.end()) next = std::min(next, first->send_by);
+  }
+  if (next == kNever) return timer_.cancel();
+  if (timer_.when() != next) timer_.set(next);
 }
 
 }  // namespace tern::amqp

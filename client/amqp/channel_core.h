@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -170,7 +171,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 
   // Sends a method when its turn comes, and calls `done` inside the step in which it is answered
   // or fails. With no_wait set in the message: `done` is called once it is written into the output.
-  // Error: of the channel; timed_out, which closes the channel; invalid_argument.
+  // Error: of the channel; timed_out, which closes the channel, or when there was no connection to
+  // send it on for as long; invalid_argument.
   using Done = Completion<const Failure&, const Reply&>;
   template <class Request>
   void call(const Request& request, Done done) {
@@ -203,6 +205,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   // Calls `done` when the channel is open, or has ended (with its error). Inside a step.
   void when_open(Completion<const Failure&> done);
   std::size_t unconfirmed() const { return confirms_.size(); }
+  // Called in a step whenever the channel has lost its connection and is to come back on another.
+  void on_interrupted(std::function<void()> handler) { interrupted_handler_ = std::move(handler); }
 
   // Begins to consume; `done` gets the consumer when the broker has agreed. An empty tag in
   // `request` gets a name. A tag that is in use on this channel is refused (invalid_argument), as
@@ -217,11 +221,15 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   // open any more, of another epoch, or dealt with already; nothing is sent then.
   bool ack(std::uint64_t tag, std::uint32_t epoch, bool multiple);
   bool nack(std::uint64_t tag, std::uint32_t epoch, bool requeue);
+  // With all before it that have not been dealt with.
+  bool nack_up_to(std::uint64_t tag, std::uint32_t epoch, bool requeue);
 
   void close(Completion<const Failure&> done);
 
   // For the engine.
   void begin(std::uint16_t id, Now now);
+  // Gives up, with timed_out, if there is no connection within operation_timeout.
+  void wait_for_connection(Now now);
   void on_method(wire::Bytes payload, Now now);
   void on_content(Content content, Now now);
   // The connection is gone, and another one is to be made. False: this channel was about to end,
@@ -243,6 +251,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
     const Method* method = nullptr;
     bool has_reply = true;
     bool is_own = false;  // nobody has asked for it: it opens the channel, or brings back what was
+    Time send_by = kNever;  // while there is no connection for it
     std::shared_ptr<ConsumerCore> restores = {};
     Done done = {};
   };
@@ -276,6 +285,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Done remembering(const QueueBind& m, Done done);
   Done remembering(const QueueUnbind& m, Done done);
   Done remembering(const BasicQos& m, Done done);
+  Done remembering(const BasicRecover& m, Done done);
   Done remembering(const TxSelect& m, Done done);
   std::string named(const Text& queue) const { return queue.empty() ? last_queue_ : queue.str(); }
   template <class M>
@@ -284,6 +294,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void fail_messages(const Failure& why);
   void start(Rpc rpc, const Failure& failure);
   void pump(Now now);
+  void flush_acks();
   void finish_rpc(const Reply& reply);
   void on_confirm(std::uint64_t tag, bool multiple, bool ack);
   void on_return(const Content& content);
@@ -302,6 +313,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void complete_space();
   void arm_timer();
   void on_timer(Now now);
+  void drop_unsent(Now now);
   void wake();
 
   Engine& engine_;
@@ -314,11 +326,13 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Rpc current_;
   bool is_waiting_ = false;  // for the answer to current_
   Time deadline_ = kNever;   // of that answer, or of close-ok
+  Time open_by_ = kNever;    // while it waits for its first connection
   bool wants_close_ = false;
   bool has_selected_ = false;  // confirms are on
   std::vector<Completion<const Failure&>> close_done_;
   std::vector<Completion<const Failure&>> open_done_;
   std::vector<Completion<Failure>> space_done_;
+  std::function<void()> interrupted_handler_;
   Confirms confirms_;
   Ring<Unwritten> unwritten_;
   Acks acks_;

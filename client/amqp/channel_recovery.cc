@@ -86,6 +86,12 @@ ChannelCore::Done ChannelCore::remembering(const BasicQos& method, Done done) {
                 [this](const BasicQos& m, const Reply&) { (m.global ? global_qos_ : qos_) = m; });
 }
 
+// All that was delivered before the answer is delivered again, with other tags.
+ChannelCore::Done ChannelCore::remembering(const BasicRecover& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const BasicRecover&, const Reply&) { acks_.forget_all(); });
+}
+
 ChannelCore::Done ChannelCore::remembering(const TxSelect& method, Done done) {
   return noting(method, std::move(done),
                 [this](const TxSelect&, const Reply&) { has_transactions_ = true; });

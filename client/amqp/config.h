@@ -63,8 +63,9 @@ struct ConnectionConfig {
   // The lower one of both sides holds, unless it is 0: then the other. Whole seconds.
   Duration heartbeat = std::chrono::seconds(60);
 
-  Duration connect_timeout = std::chrono::seconds(10);    // from the name of the host to open-ok
-  Duration operation_timeout = std::chrono::seconds(30);  // from a method to its answer
+  Duration connect_timeout = std::chrono::seconds(10);  // from the name of the host to open-ok
+  // From a method to its answer; and as long it waits for a connection that is being made again.
+  Duration operation_timeout = std::chrono::seconds(30);
   // How long the end may take: for what is still to be written, and for the broker's close-ok.
   Duration close_timeout = std::chrono::seconds(5);
 

@@ -95,9 +95,12 @@ void Engine::discard_completions() {
       if (channel) channel->discard();
     }
   }
+  // Destroying one of these may destroy a consumer.
+  std::vector<Completion<Failure, Delivered>> waiters;
+  std::vector<Completion<Failure, std::vector<Delivered>>> all_waiters;
   for (ConsumerCore* const consumer : all_consumers_) {
-    const auto waiter = std::exchange(consumer->waiter_, {});
-    const auto all_waiter = std::exchange(consumer->all_waiter_, {});
+    waiters.push_back(std::exchange(consumer->waiter_, {}));
+    all_waiters.push_back(std::exchange(consumer->all_waiter_, {}));
   }
 }
 
@@ -362,6 +365,7 @@ std::shared_ptr<ChannelCore> Engine::open_channel(const ChannelConfig& config) {
     give_number(channel, now_);
   } else {
     waiting_.push_back(channel);
+    if (recovering_) channel->wait_for_connection(now_);
   }
   return channel;
 }
@@ -393,6 +397,7 @@ void Engine::forget(ChannelCore& channel) {
   std::erase(dirty_, &channel);
   std::replace(working_.begin(), working_.end(), &channel, static_cast<ChannelCore*>(nullptr));
   std::erase(unwritten_, &channel);
+  std::erase_if(waiting_, [&](const auto& each) { return each.get() == &channel; });
 }
 
 void Engine::release(std::uint16_t id) {

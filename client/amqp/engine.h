@@ -73,7 +73,8 @@ class Engine final : public Machine, private Session::Owner {
   bool is_connected() const { return session_.is_ready(); }
 
   // A channel that opens as soon as there is a connection. Without a free number (channel_max) it
-  // is closed at once, with the error not_allowed.
+  // is closed at once, with the error not_allowed; if a connection that was lost is not back within
+  // operation_timeout, with timed_out.
   std::shared_ptr<ChannelCore> open_channel(const ChannelConfig& config = {});
 
   // Says goodbye, behind what is still to be written, and ends for good within close_timeout.

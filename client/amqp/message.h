@@ -45,6 +45,8 @@ class Delivery {
   // And all before it on its channel.
   void ack_all() const;
   void reject(bool requeue) const;
+  // And all before it on its channel that have not been dealt with.
+  void reject_all(bool requeue) const;
   void settle(Settle how) const {
     if (how == Settle::ack) return ack();
     if (how != Settle::leave) reject(how == Settle::requeue);

@@ -7,10 +7,19 @@
 #include "client/amqp/engine.h"
 
 namespace tern::amqp {
+namespace {
+
+Failure unanswerable() {
+  return Failure(make_error_code(ClientErrc::maybe_written),
+                 "the connection was lost before the answer came");
+}
+
+}  // namespace
 
 RpcCore::Call::Call(RpcCore& owner, std::uint64_t number, Completion<Failure, Delivered> handler)
     : rpc(owner),
       id(number),
+      epoch(owner.channel_->epoch()),
       done(std::move(handler)),
       timer(Timer::calling<&Call::on_timer>(owner.engine_.timers(), this)) {}
 
@@ -31,6 +40,9 @@ void RpcCore::open(Completion<const Failure&> done) {
                         const Failure& why, const std::shared_ptr<ConsumerCore>& consumer) mutable {
                       if (!why) {
                         self->consumer_ = consumer;
+                        self->channel_->on_interrupted([weak = self->weak_from_this()] {
+                          if (const auto rpc = weak.lock()) rpc->on_interrupted();
+                        });
                         self->receive();
                       }
                       done(why);
@@ -47,6 +59,7 @@ void RpcCore::receive() {
 void RpcCore::on_answer(const Failure& why, Delivered delivered) {
   if (why) {
     ending_ = why;
+    consumer_.reset();  // here, on the executor
     while (!calls_.empty()) end_call(calls_.begin()->first, why);
     return;
   }
@@ -71,12 +84,28 @@ void RpcCore::call(const Target& target, BasicProperties properties, wire::Bytes
   const Failure refused =
       channel_->publish(mandatory, {.body = body.view(), .properties = properties},
                         [weak = weak_from_this(), id](const Failure& why) {
-                          const auto self = weak.lock();
-                          if (why && self) self->end_call(id, why);
+                          if (const auto self = weak.lock()) self->on_asked(id, why);
                         });
   if (refused) return engine_.complete(std::move(done), refused, Delivered());
   Call& added = calls_.try_emplace(id, *this, id, std::move(done)).first->second;
   added.timer.set(deadline_after(engine_.now().mono, timeout));
+}
+
+void RpcCore::on_asked(std::uint64_t id, const Failure& why) {
+  const auto it = calls_.find(id);
+  if (it == calls_.end()) return;
+  engine_.enter();
+  if (why) return end_call(id, why);
+  it->second.is_confirmed = true;
+  if (it->second.epoch != channel_->epoch()) end_call(id, unanswerable());
+}
+
+// Of the others their confirms tell.
+void RpcCore::on_interrupted() {
+  for (auto it = calls_.begin(); it != calls_.end();) {
+    const Call& call = (it++)->second;
+    if (call.is_confirmed) end_call(call.id, unanswerable());
+  }
 }
 
 void RpcCore::end_call(std::uint64_t id, const Failure& why, Delivered delivered) {

@@ -3,8 +3,9 @@
 //
 // What becomes of a question: the answer; timed_out, when none has come in time;
 // ReplyErrc::no_route, when the queue it was for does not exist; maybe_written, when the connection
-// is lost (the answer would not find its way back); else the channel's error. An answer that comes
-// too late, or was not asked for, is passed over.
+// is lost (the answer would not find its way back); not_written, when it was lost before anything
+// of the question had been written; else the channel's error. An answer that comes too late, or was
+// not asked for, is passed over.
 //
 // Belongs to the engine's executor. It lives until its channel ends.
 #ifndef TERN_CLIENT_AMQP_RPC_CORE_H_
@@ -42,12 +43,17 @@ class RpcCore : public std::enable_shared_from_this<RpcCore> {
 
     RpcCore& rpc;
     const std::uint64_t id;
+    const std::uint32_t epoch;  // of the channel: a later one gets no answer to this
+    bool is_confirmed = false;
     Completion<Failure, Delivered> done;
     Timer timer;
   };
 
   void receive();
   void on_answer(const Failure& why, Delivered delivered);
+  // The broker has the question, or never will.
+  void on_asked(std::uint64_t id, const Failure& why);
+  void on_interrupted();
   void end_call(std::uint64_t id, const Failure& why, Delivered delivered = {});
 
   Engine& engine_;

@@ -59,7 +59,8 @@ class EngineHost final : public Canceller {
   // Runs `call` on the executor: now if this is it, else in the engine's next step. `call` must not
   // run user code, and not own this object: it may wait in there for ever. It never outlives the
   // engine.
-  void run(Completion<> call) {
+  template <class Call>
+  void run(Call call) {
     if (context_gone_) return;
     if (!network_.on_executor()) return engine_.post(std::move(call));
     engine_.enter();

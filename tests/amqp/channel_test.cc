@@ -540,9 +540,10 @@ class ConsumerTest : public ChannelTest {
   std::vector<std::string> acks() {
     std::vector<std::string> out;
     for (const std::string& each : rig.peer.said) {
-      if (each.find("basic.ack") != std::string::npos ||
-          each.find("basic.reject") != std::string::npos) {
-        out.push_back(each.substr(each.find("basic.") + 6));
+      for (const char* method : {"basic.ack{", "basic.reject{", "basic.nack{", "basic.recover{"}) {
+        if (const auto at = each.find(method); at != std::string::npos) {
+          out.push_back(each.substr(at + 6));
+        }
       }
     }
     rig.peer.said.clear();
@@ -622,6 +623,49 @@ TEST_F(ConsumerTest, OneAckForManyInAStep) {
   rig.run_for(seconds(1));
   EXPECT_EQ(acks(), (Acks{"reject{delivery_tag: 9, requeue: false}",
                           "ack{delivery_tag: 10, multiple: false}"}));
+}
+
+TEST_F(ConsumerTest, ManyAreGivenBackAtOnce) {
+  const auto channel = open();
+  const auto consumer = consume(*channel, {.queue = "q"});
+  for (std::uint64_t tag = 1; tag <= 6; ++tag) deliver(consumer->tag(), tag, "x");
+  for (int i = 0; i < 6; ++i) next(*consumer);
+  const std::uint32_t epoch = channel->epoch();
+  using Acks = std::vector<std::string>;
+  rig.engine();
+  EXPECT_TRUE(channel->ack(2, epoch, false));
+  EXPECT_TRUE(channel->nack_up_to(4, epoch, true));
+  EXPECT_FALSE(channel->nack_up_to(4, epoch, true));
+  EXPECT_FALSE(channel->nack_up_to(7, epoch, true));
+  EXPECT_FALSE(channel->nack_up_to(5, epoch + 1, true));
+  EXPECT_FALSE(channel->ack(3, epoch, false));
+  rig.run_for(seconds(1));
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 2, multiple: false}",
+                          "nack{delivery_tag: 4, multiple: true, requeue: true}"}));
+  // What is not acknowledged comes again, with another tag.
+  rig.peer.on_method = [&](ScriptPeer::Session& session, std::uint16_t, MethodId id, wire::Bytes) {
+    if (id != BasicRecover::method.id) return false;
+    deliver(consumer->tag(), 7, "on its way");
+    session.send(1, BasicRecoverOk());
+    deliver(consumer->tag(), 8, "again");
+    return true;
+  };
+  Ending recovered;
+  rig.engine();
+  EXPECT_TRUE(channel->ack(5, epoch, false));
+  channel->call(BasicRecover{true},
+                [&](const Failure& why, const Reply&) { recovered.note()(why); });
+  EXPECT_TRUE(rig.wait(recovered));
+  EXPECT_TRUE(recovered.ok());
+  EXPECT_EQ(next(*consumer), "on its way");
+  EXPECT_EQ(next(*consumer), "again");
+  rig.engine();
+  EXPECT_FALSE(channel->ack(6, epoch, false));
+  EXPECT_FALSE(channel->ack(7, epoch, false));
+  EXPECT_TRUE(channel->ack(8, epoch, false));
+  rig.run_for(seconds(1));
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 5, multiple: false}", "recover{requeue: true}",
+                          "ack{delivery_tag: 8, multiple: false}"}));
 }
 
 TEST_F(ConsumerTest, CancelGivesOutWhatHasCome) {

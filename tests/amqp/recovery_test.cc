@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -291,6 +292,56 @@ TEST_F(RecoveryTest, WhatWaitsAndWhatDoesNot) {
   rig.run_for(seconds(1));
   EXPECT_TRUE(refused_later.ok());
   EXPECT_EQ(published.endings, 1);
+}
+
+TEST_F(RecoveryTest, NothingWaitsForAConnectionForEver) {
+  rig.config.operation_timeout = seconds(5);
+  rig.config.recovery_backoff_max = seconds(1);
+  const auto channel = open();
+  call(*channel, QueueDeclare{.queue = "q"});
+  // One method is answered by nobody, and one is behind it.
+  refuse = [](ScriptPeer::Session&, std::uint16_t, MethodId id, wire::Bytes) {
+    return id == BasicGet::method.id;
+  };
+  Ending asked, behind, later;
+  const auto noted = [](Ending& ending) {
+    return [&ending](const Failure& why, const Reply&) { ending.note()(why); };
+  };
+  rig.engine();
+  channel->call(BasicGet{"q", true}, noted(asked));
+  channel->call(QueueDeclare{.queue = "r"}, noted(behind));
+  rig.run_for(seconds(1));
+  rig.peer.net.down();
+  EXPECT_TRUE(rig.run_until([&] { return rig.engine().is_recovering(); }));
+  const Time lost = rig.world.now().mono;
+  rig.run_for(seconds(2));
+  EXPECT_EQ(asked.endings, 1);
+  EXPECT_EQ(behind.endings, 0);
+  rig.engine();
+  channel->call(QueueDeclare{.queue = "s"}, noted(later));
+  const auto second = rig.engine().open_channel({});
+  EXPECT_TRUE(rig.wait(behind));
+  EXPECT_EQ(behind.failure.code, ClientErrc::timed_out);
+  EXPECT_EQ(behind.failure.message().find("queue.declare was not sent: no connection"), 0U)
+      << behind.failure.message();
+  EXPECT_NEAR(std::chrono::duration<double>(rig.world.now().mono - lost).count(), 5, 0.1);
+  EXPECT_EQ(later.endings, 0);
+  EXPECT_EQ(second->state(), State::waiting);
+  EXPECT_TRUE(rig.wait(later));
+  EXPECT_EQ(later.failure.code, ClientErrc::timed_out);
+  EXPECT_NEAR(std::chrono::duration<double>(rig.world.now().mono - lost).count(), 7, 0.1);
+  rig.run_for(milliseconds(1));
+  EXPECT_EQ(second->state(), State::closed);
+  EXPECT_EQ(second->ending().code, ClientErrc::timed_out);
+  // The channel itself goes on waiting, and what is asked in time is answered.
+  refuse = nullptr;
+  Ending in_time;
+  rig.engine();
+  channel->call(QueueDeclare{.queue = "t"}, noted(in_time));
+  rig.peer.said.clear();
+  rig.peer.net.up();
+  EXPECT_TRUE(rig.run_until([&] { return in_time.endings != 0; }, seconds(60)));
+  EXPECT_EQ(rig.peer.times_said("queue.declare"), 2U);  // "q" again, and "t"
 }
 
 TEST_F(RecoveryTest, CloseWinsAtAnyTime) {

@@ -9,6 +9,7 @@
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <asio/use_future.hpp>
 #include <atomic>
@@ -238,8 +239,8 @@ asio::awaitable<void> answer(Channel channel) {
   for (;;) {
     const Delivery question = co_await questions.async_next(use_awaitable);
     const auto processing = question.process();
-    if (question.body() == "silence") continue;
     const BasicProperties properties = question.properties();
+    if (question.body() == "silence" || properties.reply_to.empty()) continue;
     const std::string text = std::string(question.body()) + std::string(question.body());
     const Target target{.routing_key = properties.reply_to};
     const Message message{.body = text,
@@ -271,24 +272,51 @@ TEST_F(AmqpFacade, QuestionsAndAnswers) {
     EXPECT_EQ(answered, kMany);
 
     std::error_code code;
-    const auto failing = [&](const Target& to, const char* body) -> asio::awaitable<void> {
+    const auto failing = [&](const Target& to, const char* body,
+                             Duration timeout) -> asio::awaitable<void> {
       const Message question{.body = body};
-      try {
-        co_await rpc.async_call(to, question, 50ms, use_awaitable);
-      } catch (const std::system_error& error) {
-        code = error.code();
-      }
+      co_await rpc.async_call(to, question, timeout, asio::redirect_error(use_awaitable, code));
     };
-    co_await failing(target, "silence");
+    co_await failing(target, "silence", 50ms);
     EXPECT_EQ(code, ClientErrc::timed_out);
     const Target nobody{.routing_key = "nobody"};
-    co_await failing(nobody, "hello");
+    co_await failing(nobody, "hello", kPatience);
     EXPECT_EQ(code, ReplyErrc::no_route);
     rpc.async_call(target, {.body = "silence"}, kPatience,
                    [&](std::error_code error, const Delivery&) { code = error; });
     co_await channel.async_close(use_awaitable);
-    co_await failing(target, "late");
+    co_await failing(target, "late", kPatience);
     EXPECT_EQ(code, ClientErrc::closed);
+    co_await connection.async_close(use_awaitable);
+  });
+}
+
+TEST_F(AmqpFacade, QuestionsWhoseConnectionGoes) {
+  run([this]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    RpcClient rpc = co_await RpcClient::async_open(channel, use_awaitable);
+    const Target target{.routing_key = "q"};
+    std::optional<std::error_code> code;
+    rpc.async_call(target, {.body = "first"}, kPatience,
+                   [&](std::error_code error, const Delivery&) { code = error; });
+    // The confirm of what is published behind it comes behind its own.
+    const Message second{.body = "second"};
+    co_await channel.async_publish(target, second, use_awaitable);
+    EXPECT_EQ(code, std::nullopt);
+    broker.on_thread([](broker::AmqpBroker& held) { held.close_connections("maintenance"); });
+    asio::steady_timer pause(context);
+    while (!code) {
+      pause.expires_after(1ms);
+      co_await pause.async_wait(use_awaitable);
+    }
+    EXPECT_EQ(code, ClientErrc::maybe_written);
+    // Answers to what is asked on the new connection find their way.
+    co_await channel.async_wait_space(use_awaitable);
+    asio::co_spawn(context, answer(channel), asio::detached);
+    const Message third{.body = "third"};
+    const Delivery reply = co_await rpc.async_call(target, third, kPatience, use_awaitable);
+    EXPECT_EQ(reply.body(), "thirdthird");
     co_await connection.async_close(use_awaitable);
   });
 }
@@ -521,6 +549,38 @@ TEST_F(AmqpFacade, FuturesAndManyThreads) {
   EXPECT_EQ(broker.ready("q"), 0U);
 }
 
+TEST_F(AmqpFacade, HandlesAreDroppedOnAnyThread) {
+  net::Runtime runtime;
+  Connection connection(runtime.executor(), broker.config());
+  connection.async_connect(asio::use_future).get();
+  constexpr int kThreads = 4, kTimes = 20;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string queue = "q" + std::to_string(t);
+      for (int i = 0; i < kTimes; ++i) {
+        Channel channel = connection.async_open_channel({}, asio::use_future).get();
+        RpcClient rpc = RpcClient::async_open(channel, asio::use_future).get();
+        channel.async_declare({.queue = std::string_view(queue)}, asio::use_future).get();
+        channel
+            .async_publish({.routing_key = std::string_view(queue)}, {.body = "m"},
+                           asio::use_future)
+            .get();
+        Subscription subscription =
+            channel
+                .async_consume({.queue = std::string_view(queue), .no_ack = true}, {},
+                               asio::use_future)
+                .get();
+        if (i % 2 == 0) subscription.async_cancel(asio::use_future).get();
+        channel.async_close(asio::use_future).get();
+        subscription = Subscription();  // the last who knows of it, perhaps with a message in it
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  connection.async_close(asio::use_future).get();
+}
+
 TEST_F(AmqpFacade, WhatWaitsEndsWithTheConnection) {
   std::optional<std::error_code> next_ended, call_ended;
   {
@@ -545,6 +605,11 @@ TEST_F(AmqpFacade, WhatWaitsEndsWithTheConnection) {
   EXPECT_EQ(call_ended, std::optional<std::error_code>(make_error_code(ClientErrc::closed)));
 }
 
+asio::awaitable<void> wait_for_ever(Subscription subscription, std::shared_ptr<int> mine) {
+  co_await subscription.async_next(use_awaitable);
+  *mine = 8;
+}
+
 TEST_F(AmqpFacade, TheContextEndsFirst) {
   auto owned = std::make_shared<int>(7);
   const std::weak_ptr<int> watch = owned;
@@ -554,16 +619,20 @@ TEST_F(AmqpFacade, TheContextEndsFirst) {
     bool waits = false;
     asio::co_spawn(
         early,
-        // The coroutine holds the connection that it waits for.
-        [](std::shared_ptr<Connection> held, std::shared_ptr<int> mine,
+        // The coroutines hold the connection that they wait for.
+        [](asio::io_context& on, std::shared_ptr<Connection> held, std::shared_ptr<int> mine,
            bool& waiting) -> asio::awaitable<void> {
           Channel channel = co_await ready_channel(*held, "q");
-          const BasicConsume consume{.queue = "q"};
-          Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+          for (int i = 0; i < 5; ++i) {
+            const BasicConsume consume{.queue = "q"};
+            Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+            asio::co_spawn(on, wait_for_ever(std::move(subscription), mine), asio::detached);
+          }
           waiting = true;
-          co_await subscription.async_next(use_awaitable);
-          *mine = 8;
-        }(connection, std::move(owned), waits),
+          const BasicConsume consume{.queue = "q"};
+          Subscription last = co_await channel.async_consume(consume, {}, use_awaitable);
+          co_await wait_for_ever(std::move(last), std::move(mine));
+        }(early, connection, std::move(owned), waits),
         asio::detached);
     connection.reset();
     const auto end = std::chrono::steady_clock::now() + kPatience;

@@ -2,15 +2,21 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
 #include <system_error>
 
+#include "client/amqp/connection.h"
+#include "tests/net/amqp_rig.h"
 #include "tests/net/facade_rig.h"
 
 namespace {
@@ -170,3 +176,68 @@ TEST_F(FacadeCost, AnIdleClientSleepsAndIsSmall) {
 
 }  // namespace
 }  // namespace tern::kafka
+
+namespace tern::amqp {
+namespace {
+
+constexpr int kMessages = 20'000;
+constexpr int kWarm = kMessages / 2;
+
+// A client on this thread, whose allocations are counted, and a broker on another.
+class AmqpFacadeCost : public testing::Test {
+ protected:
+  // Runs a coroutine that is given an open channel, and a queue "q".
+  template <class Body>
+  void run(Body body) {
+    asio::io_context context(1);
+    Connection connection(context, broker.config());
+    bool done = false;
+    const auto whole = [&]() -> asio::awaitable<void> {
+      co_await connection.async_connect(asio::use_awaitable);
+      Channel channel = co_await connection.async_open_channel({}, asio::use_awaitable);
+      const QueueDeclare declare{.queue = "q"};
+      co_await channel.async_declare(declare, asio::use_awaitable);
+      co_await body(channel);
+      co_await connection.async_close(asio::use_awaitable);
+      done = true;
+    };
+    asio::co_spawn(context, whole, [](const std::exception_ptr& error) {
+      if (error) std::rethrow_exception(error);
+    });
+    context.run();
+    EXPECT_TRUE(done);
+  }
+
+  AmqpRig broker;
+};
+
+TEST_F(AmqpFacadeCost, OneMessageAfterTheOtherAllocatesNothing) {
+  const std::string body(100, 'm');
+  const Target target{.routing_key = "q"};
+  const Message message{.body = body};
+  std::uint64_t at_start = 0, published = 0, consumed = 0;
+  run([&](Channel& channel) -> asio::awaitable<void> {
+    for (int i = 0; i < kMessages; ++i) {
+      if (i == kWarm) at_start = allocations;
+      co_await channel.async_publish(target, message, asio::use_awaitable);
+    }
+    published = allocations - at_start;
+    const BasicConsume consume{.queue = "q"};
+    const ConsumeOptions options{.prefetch = 1'000};
+    Subscription subscription =
+        co_await channel.async_consume(consume, options, asio::use_awaitable);
+    for (int i = 0; i < kMessages; ++i) {
+      if (i == kWarm) at_start = allocations;
+      const Delivery delivery = co_await subscription.async_next(asio::use_awaitable);
+      delivery.ack();
+    }
+    consumed = allocations - at_start;
+  });
+  RecordProperty("publish_allocations", static_cast<int>(published));
+  RecordProperty("consume_allocations", static_cast<int>(consumed));
+  EXPECT_LE(published, 100u) << "for " << kMessages - kWarm << " messages";
+  EXPECT_LE(consumed, 100u) << "for " << kMessages - kWarm << " messages";
+}
+
+}  // namespace
+}  // namespace tern::amqp

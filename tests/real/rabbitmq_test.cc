@@ -622,6 +622,42 @@ TEST_F(RealRabbitmq, PrefetchAndAcks) {
             std::string::npos);
 }
 
+TEST_F(RealRabbitmq, ManyAreGivenBackTogether) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  for (int i = 0; i < 6; ++i) ASSERT_FALSE(client.send(*channel, queue, std::to_string(i)));
+  EXPECT_FALSE(client.call(*channel, BasicQos{0, 3, true}));  // of the channel
+  const auto consumer = client.consume(*channel, queue);
+  const auto take = [&](const char* body, bool redelivered) {
+    const Got got = client.next(*consumer).value_or(Got{});
+    EXPECT_EQ(got.body, body);
+    EXPECT_EQ(got.redelivered, redelivered);
+    return got.tag;
+  };
+  take("0", false);
+  const std::uint64_t second = take("1", false);
+  const std::uint64_t third = take("2", false);
+  EXPECT_FALSE(client.next(*consumer, nullptr, seconds(1)).has_value());
+  client.engine();
+  EXPECT_TRUE(channel->ack(second, channel->epoch(), false));
+  EXPECT_TRUE(channel->nack_up_to(third, channel->epoch(), true));
+  EXPECT_FALSE(channel->ack(third, channel->epoch(), false));
+  take("0", true);
+  take("2", true);
+  take("3", false);
+  // All of them come again, and their old tags mean nothing.
+  EXPECT_FALSE(client.call(*channel, BasicRecover{true}));
+  client.engine();
+  EXPECT_FALSE(channel->ack(third, channel->epoch(), true));
+  take("0", true);
+  take("2", true);
+  const std::uint64_t last = take("3", true);
+  client.engine();
+  EXPECT_TRUE(channel->ack(last, channel->epoch(), true));
+  take("4", false);
+}
+
 TEST_F(RealRabbitmq, CancelledByEitherSide) {
   Client client;
   const auto channel = client.open();
@@ -711,16 +747,16 @@ TEST_F(RealRabbitmq, QuestionsAndAnswers) {
               });
   }
   EXPECT_TRUE(client.run_until([&] { return right == kCalls; })) << right;
-  const auto fails = [&](const std::string& to, const char* body) {
+  const auto fails = [&](const std::string& to, const char* body, Duration timeout) {
     Ending ending;
     client.engine();
     rpc->call({.routing_key = std::string_view(to)}, {}, wire::Bytes(std::string_view(body)),
-              milliseconds(200), [&](const Failure& why, const Delivered&) { ending.note()(why); });
+              timeout, [&](const Failure& why, const Delivered&) { ending.note()(why); });
     EXPECT_TRUE(client.run_until([&] { return ending.endings != 0; }));
     return ending.failure.code;
   };
-  EXPECT_EQ(fails(queue, "silence"), ClientErrc::timed_out);
-  EXPECT_EQ(fails("no such queue", "hello"), ReplyErrc::no_route);
+  EXPECT_EQ(fails(queue, "silence", milliseconds(200)), ClientErrc::timed_out);
+  EXPECT_EQ(fails("no such queue", "hello", seconds(30)), ReplyErrc::no_route);
 }
 
 TEST_F(RealRabbitmq, ManyMessagesThereAndBack) {

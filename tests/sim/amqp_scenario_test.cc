@@ -203,10 +203,8 @@ class Consumer final : public Client {
     channel->consume({.queue = "q"},
                      [this, channel, restart](const Failure& why, const auto& consumer) {
                        if (!why) return take(channel, consumer);
-                       if (engine_->is_recovering())
-                         start();
-                       else
-                         restart();
+                       if (!engine_->is_recovering()) return restart();
+                       if (channel == channel_) start();
                      });
   }
 
