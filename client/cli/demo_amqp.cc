@@ -109,8 +109,7 @@ asio::awaitable<void> survive(EmbeddedAmqp& broker, amqp::Channel& channel, cons
   const std::chrono::duration<double, std::milli> took = Clock::now() - start;
   std::printf(
       "cut the connection: exchange, queue, binding, consumer and confirms were back, and a "
-      "message "
-      "went through them, %.0f ms later\n",
+      "message went through them, %.0f ms later\n",
       took.count());
 }
 

@@ -116,7 +116,10 @@ struct AmqpChannelMethods {
     s.remove(c.id_);
   }
   void operator()(const amqp::ChannelCloseOk&) { s.remove(c.id_); }
-  void operator()(const amqp::ChannelFlow& m) { reply(amqp::ChannelFlowOk{m.active}); }
+  void operator()(const amqp::ChannelFlow& m) {
+    if (!m.active) return s.close(ReplyErrc::not_implemented, "active=false", m.method.id);
+    reply(amqp::ChannelFlowOk{m.active});
+  }
   void operator()(const amqp::ChannelFlowOk&) {}
 
   void operator()(const amqp::ExchangeDeclare& m) { c.declare_exchange(m); }
