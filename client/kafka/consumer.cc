@@ -127,6 +127,11 @@ std::int64_t Consumer::lag(const TopicPartition& partition) const {
   return position < 0 || end < 0 ? -1 : std::max<std::int64_t>(end - position, 0);
 }
 
+bool Consumer::stands_still(const TopicPartition& partition) const {
+  const ConsumerBoard::Gauge gauge = core_->board()->find(partition);
+  return gauge && gauge->stands_still.load(std::memory_order_relaxed);
+}
+
 std::vector<TimeQuery> Consumer::queries_for(const std::vector<TopicPartition>& partitions,
                                              std::int64_t time_ms) {
   std::vector<TimeQuery> queries;

@@ -145,6 +145,9 @@ class Consumer {
   // partition; with Isolation::read_committed the end is where undecided transactions begin. -1
   // while it is not known.
   std::int64_t lag(const TopicPartition& partition) const;
+  // It waits for a seek(), for a reason that a poll has told or, if it began after this was asked,
+  // will tell before anything else.
+  bool stands_still(const TopicPartition& partition) const;
 
   // void(std::error_code, OffsetsAndTimes), in the order asked, of any partitions of the cluster.
   // An error if any one could not be told within ClientConfig::operation_timeout. Offset -1: no

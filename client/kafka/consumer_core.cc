@@ -231,7 +231,7 @@ void ConsumerCore::take_partitions(std::vector<ConsumerPartitionPtr> next) {
     if (staying.contains(partition)) continue;
     fetcher_.forget(*partition);
     partition->drop_fetched();
-    partition->state = ConsumerPartition::State::failed;
+    partition->stop();
   }
   partitions_.assign(std::move(next));
   wake();

@@ -85,7 +85,7 @@ void ConsumerGroup::place(ConsumerPartition& partition, const PartitionOffset& f
   }
   if (config_->offset_reset == OffsetReset::none) {
     partition.restart(-1);
-    partition.state = ConsumerPartition::State::failed;
+    partition.stop();
     host_.tell(Failure(make_error_code(ClientErrc::offset_out_of_range),
                        partition.name() + ": group \"" + config_->group +
                            "\" has stored no offset, and offset_reset is none"));

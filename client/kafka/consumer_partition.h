@@ -110,6 +110,7 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
     max_bytes = 0;
     not_before = {};
     gauge->position.store(offset, std::memory_order_relaxed);
+    gauge->stands_still.store(false, std::memory_order_relaxed);
   }
 
   // Goes on wherever `where` turns out to be.
@@ -124,6 +125,11 @@ struct ConsumerPartition : std::enable_shared_from_this<ConsumerPartition> {
     position = offset;
     if (epoch >= 0) position_epoch = epoch;
     gauge->position.store(offset, std::memory_order_relaxed);
+  }
+
+  void stop() {
+    state = State::failed;
+    gauge->stands_still.store(true, std::memory_order_relaxed);
   }
 
   bool is_read() const { return state == State::ready && !paused && !halted; }

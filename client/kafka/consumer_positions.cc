@@ -117,7 +117,7 @@ void ConsumerCore::on_unreadable(ConsumerPartition& partition, Failure why) {
   const std::int64_t position = partition.position;
   const std::int32_t epoch = partition.position_epoch;
   partition.restart(position, epoch);
-  partition.state = ConsumerPartition::State::failed;
+  partition.stop();
   trouble(why);
   troubles_.push_back(std::move(why));
   engine_.wake();

@@ -70,6 +70,7 @@ struct PartitionGauge {
   const std::int32_t partition;
   std::atomic<std::int64_t> position{-1};  // of the next record to hand out; -1: not known yet
   std::atomic<std::int64_t> end{-1};       // of what may be read; -1: not known yet
+  std::atomic<bool> stands_still{false};   // trouble was or will be reported; until a seek
 
   // For members of groups: which time of being assigned this is, and what is with the application,
   // in the order in which it was handed out (guarded by RecordsHome).
