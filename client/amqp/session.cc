@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "client/core/version.h"
 #include "protocol/amqp/methods/all.h"
 
 namespace tern::amqp {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr std::uint16_t kZero = 0;
 constexpr std::string_view kLocale = "en_US";
-constexpr std::string_view kVersion = "0.1.0";
 
 // Whether `word` is one of the words of `list`.
 bool has_word(std::string_view list, std::string_view word) {

@@ -32,6 +32,8 @@ struct ConsumeOptions {
   std::optional<std::string> key_delimiter;
   bool offsets = false;
   bool nulls = false;
+  std::optional<PackFormat> key_format;  // -s
+  std::optional<PackFormat> value_format;
   bool unbuffered = false;
 
   bool counted() const { return count != std::numeric_limits<std::int64_t>::max(); }
@@ -44,11 +46,14 @@ class RecordWriter {
   // Throws UsageError for a format that makes no sense. `options` has to outlive this.
   explicit RecordWriter(const ConsumeOptions& options);
 
-  // False: nobody reads any more. `broker` -1: not known.
+  // False: it is time to stop, as nobody reads any more or the record cannot be written and -E was
+  // not given. `broker` -1: not known.
   bool write(const kafka::ConsumerRecord& record, std::int32_t broker);
   // Until this has been called and the reader is still there, nothing counts as written.
   void flush() { output_.flush(); }
   bool reader_gone() { return output_.reader_gone(); }
+  // Some record could not be written in the form that was asked for; that was said.
+  bool failed() const { return failed_; }
   // All that was written up to now has been flushed.
   bool is_flushed() { return output_.buffer().empty(); }
 
@@ -59,6 +64,8 @@ class RecordWriter {
   const ConsumeOptions& options_;
   const TextFormat format_;
   Output output_;
+  Complaints complaints_;
+  bool failed_ = false;
   std::int64_t count_ = 0;
   std::int64_t bytes_ = 0;
 };

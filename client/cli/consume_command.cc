@@ -32,10 +32,15 @@ until Ctrl-C.
   -D DELIMITER          what to write after each record (\n)
   -K DELIMITER          write the key and this in front of each value
   -O                    with -K: write the offset and the delimiter in front of the key
+  -s FORMAT             keys and values are binary: < > little and big endian (big), b h i q integers of
+                        1, 2, 4 and 8 bytes, B H I Q without sign, c a character, s what is left, $ the
+                        end, a blank is itself; key=FORMAT, value=FORMAT for one of them
   -Z                    write NULL for null keys and values
   -J, --json            one JSON object a line: topic, partition, offset, tstype, ts, broker, headers,
                         key, payload; bytes that are not UTF-8 as key_base64 and payload_base64
   -u, --unbuffered      write each record by itself
+  -E                    go on after an error: past records that -s does not fit, with the other partitions;
+                        the exit status is still 1
 
   -G, --group GROUP     share the partitions of all TOPICs with the other members of the group, go on
                         where it has stopped, and store how far it has come. A TOPIC that begins with ^
@@ -57,6 +62,7 @@ Examples:
   tern kafka consume -b localhost:9092 -t orders -o end             # from now on
   tern kafka consume -b localhost:9092 -t orders -f '%p:%o %k=%s\n' -c 10
   tern kafka consume -b localhost:9092 -t orders -J -e | jq -r .key | sort | uniq -c
+  tern kafka consume -b localhost:9092 -t counts -s key=s -s 'value=q$' -f '%k %s\n'
   tern kafka consume -b localhost:9092 -t orders -o s@$(date -d '1 hour ago' +%s000) -e
   tern kafka consume -b A:9092 -t orders -J -e | tern kafka produce -b B:9092 -t orders -J
   tern kafka consume -b localhost:9092 -G billing orders refunds    # as often as you like, side by side
@@ -67,6 +73,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kGlance{100};
+
+// For the key, the value or both, as it says.
+void take_format(const std::string& text, ConsumeOptions& out) {
+  const std::size_t equals = text.find('=');
+  const std::string what = text.substr(0, equals == std::string::npos ? 0 : equals);
+  const bool named = what == "key" || what == "value";
+  const PackFormat format(named ? text.substr(equals + 1) : text);
+  if (what != "value") out.key_format = format;
+  if (what != "key") out.value_format = format;
+}
 
 void take(const GivenOption& option, ConsumeOptions& out) {
   switch (option.letter) {
@@ -101,6 +117,9 @@ void take(const GivenOption& option, ConsumeOptions& out) {
       break;
     case 'Z':
       out.nulls = true;
+      break;
+    case 's':
+      take_format(option.value, out);
       break;
     case 'u':
       out.unbuffered = true;
@@ -145,11 +164,15 @@ ConsumeOptions read(const std::vector<std::string>& arguments) {
                                                       {'K', "key-delimiter", true},
                                                       {'O', nullptr, false},
                                                       {'Z', nullptr, false},
+                                                      {'s', "unpack", true},
                                                       {'u', "unbuffered", false}});
   ConsumeOptions options;
   for (const GivenOption& each : given.options) take(each, options);
   settle(options, given.others);
   if (options.common.json && options.format) throw UsageError("-J and -f: one of them");
+  if (options.common.json && (options.key_format || options.value_format)) {
+    throw UsageError("-J and -s: JSON has keys and values as they are; -s goes with -f");
+  }
   if (options.offsets && !options.key_delimiter) {
     throw UsageError(
         "-O needs -K, which says what to write after the offset; or use -f '%o %s\\n'");
@@ -158,9 +181,14 @@ ConsumeOptions read(const std::vector<std::string>& arguments) {
 }
 
 TextFormat make_format(const ConsumeOptions& options) {
-  if (options.format) return TextFormat(*options.format, options.nulls);
-  return TextFormat(options.key_delimiter ? &*options.key_delimiter : nullptr, options.delimiter,
-                    options.offsets, options.nulls);
+  const std::string* const key_delimiter =
+      options.key_delimiter ? &*options.key_delimiter : nullptr;
+  TextFormat format =
+      options.format ? TextFormat(*options.format, options.nulls)
+                     : TextFormat(key_delimiter, options.delimiter, options.offsets, options.nulls);
+  if (options.key_format) format.unpack_keys(*options.key_format);
+  if (options.value_format) format.unpack_values(*options.value_format);
+  return format;
 }
 
 // Reading partitions has nothing to do with any group, even if a file of settings names one.
@@ -193,11 +221,11 @@ class Reader {
       progress.show(writer_.count());
     }
     progress.clear();
-    if (!options_.common.quiet && !writer_.reader_gone()) {
+    if (!options_.common.quiet() && !writer_.reader_gone()) {
       note((session_.interrupt().raised() ? "interrupted; read " : "read ") +
            in_words(writer_.count(), writer_.bytes(), Clock::now() - start));
     }
-    if (failed_) return kFailed;
+    if (failed_ || writer_.failed()) return kFailed;
     return options_.ends_itself() && interrupted() ? kInterrupted : 0;
   }
 
@@ -206,6 +234,7 @@ class Reader {
     kafka::TopicPartition name;
     std::int32_t leader = -1;
     bool reading = false;
+    bool stood_still = false;  // before the last poll, which has told why
     std::int64_t start = 0;
     std::int64_t end = 0;  // when the command started
   };
@@ -260,7 +289,7 @@ class Reader {
       partition.start = resolve(options_.range, first[i].offset, next[i].offset,
                                 timed.empty() ? -1 : timed[i].offset);
       if (options_.range.from == OffsetRange::From::offset &&
-          partition.start != options_.range.value && !options_.common.quiet) {
+          partition.start != options_.range.value && !options_.common.quiet()) {
         note("offset " + std::to_string(options_.range.value) + " of " + partition.name.topic +
              " [" + std::to_string(partition.name.partition) + "] does not exist; it has " +
              std::to_string(first[i].offset) + " to before " + std::to_string(next[i].offset));
@@ -296,7 +325,8 @@ class Reader {
   }
 
   bool over() {
-    return failed_ || reading_ == 0 || writer_.count() >= options_.count ||
+    const bool gave_up = (failed_ || writer_.failed()) && !options_.common.ignore_errors;
+    return gave_up || closed_ || reading_ == 0 || writer_.count() >= options_.count ||
            session_.interrupt().raised() || writer_.reader_gone();
   }
   // Before the end that was asked for.
@@ -309,18 +339,26 @@ class Reader {
     // A poll ends with a record, but the end may lie behind what nobody sees: markers of
     // transactions, gaps.
     const Duration patience = options_.exit_at_end ? Duration(kGlance) : Duration::max();
+    for (Partition& each : partitions_) {
+      each.stood_still = each.reading && consumer_.stands_still(each.name);
+    }
     try {
       const kafka::Records records =
           consumer_.async_poll(patience, asio::use_future, &diagnostics).get();
       write(records);
       for (Partition& each : partitions_) {
-        if (options_.exit_at_end && each.reading && consumer_.lag(each.name) == 0) finish(each);
+        const bool at_end = each.stood_still || consumer_.lag(each.name) == 0;
+        if (options_.exit_at_end && each.reading && at_end) finish(each);
       }
     } catch (const std::system_error& error) {
       if (error.code().category() == std::generic_category()) throw;  // of the output
       if (error.code() == ClientErrc::closed && over()) return;       // by the reaction
-      note(diagnostics.message.empty() ? error.code().message() : diagnostics.message);
-      failed_ = error.code() != ClientErrc::no_broker;  // that one may come back
+      const std::string& why = diagnostics.message;
+      const std::string text = why.empty() ? error.code().message() : why;
+      if (error.code() == ClientErrc::no_broker) return note(text);  // that one may come back
+      complaints_.add(text);
+      failed_ = true;
+      closed_ = error.code() == ClientErrc::closed;
     }
   }
 
@@ -332,7 +370,7 @@ class Reader {
         finish(partition);
         continue;
       }
-      if (!writer_.write(record, partition.leader)) return;
+      if (!writer_.write(record, partition.leader)) break;
       if (writer_.count() == options_.count) break;
     }
     writer_.flush();
@@ -344,7 +382,9 @@ class Reader {
   RecordWriter writer_;
   std::vector<Partition> partitions_;  // by number
   std::size_t reading_ = 0;
+  Complaints complaints_;
   bool failed_ = false;
+  bool closed_ = false;
 };
 
 }  // namespace
@@ -355,9 +395,11 @@ RecordWriter::RecordWriter(const ConsumeOptions& options)
 bool RecordWriter::write(const kafka::ConsumerRecord& record, std::int32_t broker) {
   if (options_.common.json) {
     append_json(record, broker, output_.buffer());
-    output_.buffer() += '\n';
-  } else {
-    format_.append(record, output_.buffer());
+    output_.buffer() += options_.delimiter;
+  } else if (const std::string why = format_.append(record, output_.buffer()); !why.empty()) {
+    failed_ = true;
+    complaints_.add(why + (options_.common.ignore_errors ? "" : "; -E goes on after it"));
+    return options_.common.ignore_errors;
   }
   bytes_ += static_cast<std::int64_t>(record.key.size() + record.value.size());
   ++count_;

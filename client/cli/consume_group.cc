@@ -86,7 +86,7 @@ kafka::ConsumerConfig config_of(const Session& session, const ConsumeOptions& op
   kafka::ConsumerConfig config = session.configs().consumer;
   for (const std::string& start : options.starts) config.offset_reset = reset_of(start);
   config.auto_store = false;
-  if (options.common.quiet) return config;
+  if (options.common.quiet()) return config;
   const auto say = [&session, group = options.group](const char* what) {
     return [&session, group, what](const kafka::Partitions& partitions, const kafka::Done&) {
       note("group " + group + " rebalanced (memberid " + session.member_id() + "): " + what + ": " +
@@ -118,11 +118,11 @@ class Member {
       throw;
     }
     leave();
-    if (!options_.common.quiet && !writer_.reader_gone()) {
+    if (!options_.common.quiet() && !writer_.reader_gone()) {
       note((session_.interrupt().raised() ? "interrupted; read " : "read ") +
            in_words(writer_.count(), writer_.bytes(), Clock::now() - start));
     }
-    if (failed_) return kFailed;
+    if (failed_ || writer_.failed()) return kFailed;
     const bool complete = at_end_ || writer_.count() >= options_.count;
     const bool cut_short = session_.interrupt().raised() && !complete;
     return options_.ends_itself() && cut_short ? kInterrupted : 0;
@@ -152,7 +152,7 @@ class Member {
     const Interrupt::Reaction reaction(session_.interrupt(), [box = mailbox_] { box->stop(); });
     Progress progress("consuming", options_.counted() ? options_.count : 0, "records");
     if (isatty(STDOUT_FILENO) != 0) progress.disable();
-    while (!failed_ && !at_end_ && writer_.count() < options_.count && poll()) {
+    while (!at_end_ && writer_.count() < options_.count && poll()) {
       progress.show(writer_.count());
     }
     progress.clear();
@@ -163,6 +163,8 @@ class Member {
     // A poll ends with a record, but the end may lie behind what nobody sees: markers of
     // transactions, gaps.
     const Duration patience = options_.exit_at_end ? Duration(kGlance) : Duration::max();
+    standing_ = consumer_.assignment();
+    std::erase_if(standing_, [this](const auto& each) { return !consumer_.stands_still(each); });
     consumer_.async_poll(
         patience,
         [box = mailbox_](std::error_code error, kafka::Records records) {
@@ -174,25 +176,38 @@ class Member {
     std::optional<Mailbox::Answer> answer = mailbox_->wait();
     if (!answer) return false;
     if (answer->error) {
-      const std::string& why = mailbox_->diagnostics.message;
-      note(why.empty() ? answer->error.message() : why);
-      failed_ = answer->error != ClientErrc::no_broker;  // that one may come back
+      if (!go_on_after(answer->error)) return false;
     } else if (!write(answer->records)) {
       return false;
+    } else {
+      at_end_ = options_.exit_at_end && is_at_end();
     }
-    at_end_ = options_.exit_at_end && is_at_end();
     return !session_.interrupt().raised() && !writer_.reader_gone();
+  }
+
+  bool go_on_after(const std::error_code& error) {
+    const std::string& why = mailbox_->diagnostics.message;
+    const std::string text = why.empty() ? error.message() : why;
+    if (error == ClientErrc::no_broker) {  // that one may come back
+      note(text);
+      return true;
+    }
+    complaints_.add(text);
+    failed_ = true;
+    return options_.common.ignore_errors && error != ClientErrc::fenced &&
+           error != ClientErrc::closed;
   }
 
   bool is_at_end() const {
     const kafka::Partitions mine = consumer_.assignment();
     return !mine.empty() &&
            std::all_of(mine.begin(), mine.end(), [this](const kafka::TopicPartition& each) {
-             return consumer_.lag(each) == 0;
+             return consumer_.lag(each) == 0 ||
+                    std::find(standing_.begin(), standing_.end(), each) != standing_.end();
            });
   }
 
-  // False: nobody reads any more.
+  // False: it is time to stop.
   bool write(const kafka::Records& records) {
     const kafka::Offsets ends = records.end_offsets();
     kafka::Offsets written = ends;
@@ -203,7 +218,7 @@ class Member {
       while (written[at].partition != record.partition || record.topic != written[at].topic) {
         at = (at + 1) % written.size();
       }
-      if (!writer_.write(record, -1)) return false;
+      if (!writer_.write(record, -1)) break;
       written[at].offset = record.offset + 1;
       written[at].leader_epoch = record.leader_epoch;
       --left;
@@ -213,14 +228,14 @@ class Member {
     writer_.flush();
     if (writer_.reader_gone()) return false;
     store(left == 0 ? ends : written);
-    return true;
+    return !writer_.failed() || options_.common.ignore_errors;
   }
 
   // What the next commit is to say.
   void store(kafka::Offsets offsets) {
     std::erase_if(offsets, [](const kafka::PartitionOffset& each) { return each.offset < 0; });
     const Failure failure = consumer_.store_offsets(offsets);
-    if (failure && !options_.common.quiet) note(failure.message() + "; it will be read again");
+    if (failure && !options_.common.quiet()) note(failure.message() + "; it will be read again");
   }
 
   void leave() {
@@ -245,6 +260,8 @@ class Member {
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   kafka::Consumer consumer_;
   RecordWriter writer_;
+  kafka::Partitions standing_;  // still, before the last poll, which has told why
+  Complaints complaints_;
   bool at_end_ = false;
   bool failed_ = false;
 };

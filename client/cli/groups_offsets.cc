@@ -258,7 +258,7 @@ int reset_offsets(Session& session, const GroupsOptions& options) {
     good = check_results(results, " was not reset: ", "; has somebody joined the group?") && good;
   }
   print(moves, group, options.common.json, options.execute);
-  if (!options.execute && !options.common.quiet) note("nothing was changed; --execute does it");
+  if (!options.execute && !options.common.quiet()) note("nothing was changed; --execute does it");
   return good ? 0 : kFailed;
 }
 

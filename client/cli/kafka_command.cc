@@ -1,4 +1,6 @@
 // tern kafka: finds the subcommand.
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -6,47 +8,54 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/kafka_commands.h"
+#include "client/cli/kcat_flags.h"
 #include "client/cli/session.h"
+#include "client/core/version.h"
 
 namespace tern::cli {
 
 const char* const kCommonHelp = R"(
   -b, --brokers HOST:PORT,...  where to find the cluster
   -X NAME=VALUE                a setting by Kafka's name (linger.ms, acks, fetch.min.bytes, ...);
-                               -X list names all there are
-  -F FILE                      settings from a .properties file
+                               -X list names all there are, -X dump those that are set
+  -F FILE                      settings from a .properties file; without it from the one that
+                               KCAT_CONFIG names, unless -F none
   -m SECONDS                   patience with the cluster (10)
   -q, --quiet                  no summary, no words about brokers that are tried again
+  -v, --verbose                more words: connections and rebalances; -vv batches, -vvv requests
+  -d, --debug CONTEXT,...      what of librdkafka's contexts an Observer sees, on standard error: all,
+                               broker, protocol, metadata, fetch, msg, cgrp, admin, ...
 )";
 
 namespace {
 
 struct Subcommand {
   const char* name;
-  const char* kcat;  // the flag kcat has for it
+  char kcat;  // the letter kcat has for it, or 0
   const char* summary;
   int (*run)(const std::vector<std::string>&);
   const char* const* help;
 };
 
-constexpr Subcommand kConsume = {"consume", "-C",
+constexpr Subcommand kConsume = {"consume", 'C',
                                  "read records, from anywhere or as a member of a group (-G)",
                                  run_consume, &kConsumeHelp};
 constexpr Subcommand kSubcommands[] = {
-    {"produce", "-P", "send lines, files or JSON", run_produce, &kProduceHelp},
+    {"produce", 'P', "send lines, files or JSON", run_produce, &kProduceHelp},
     kConsume,
-    {"topics", nullptr, "list, describe, create and delete topics; add partitions", run_topics,
+    {"topics", 0, "list, describe, create and delete topics; add partitions", run_topics,
      &kTopicsHelp},
-    {"groups", nullptr, "list, describe and delete consumer groups; lag; reset offsets", run_groups,
+    {"groups", 0, "list, describe and delete consumer groups; lag; reset offsets", run_groups,
      &kGroupsHelp},
-    {"metadata", "-L", "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
+    {"query", 'Q', "offsets by time", run_query, &kQueryHelp},
+    {"metadata", 'L', "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
 };
 
 void print_help(std::FILE* to) {
   std::fprintf(to, "tern kafka: with the flags of kcat where it has them\n\n");
   for (const Subcommand& each : kSubcommands) {
-    std::fprintf(to, "  tern kafka %-9s %s%s%s\n", each.name, each.summary,
-                 each.kcat ? "; also as " : "", each.kcat ? each.kcat : "");
+    const std::string letter = each.kcat == 0 ? "" : std::string("; also as -") + each.kcat;
+    std::fprintf(to, "  tern kafka %-9s %s%s\n", each.name, each.summary, letter.c_str());
   }
   std::fprintf(to, R"(
 All of them take:%s
@@ -57,11 +66,14 @@ Examples:
   tern kafka topics -b localhost:9092 --create orders --partitions 6
   tern kafka groups describe billing -b localhost:9092
 
-From kcat: -P -C -L -G choose the command, and these mean what they mean there:
-  all of them           -b -X -F -m -q -J -t
+From kcat: -P -C -L -Q -G choose the command; without one of them and without a name it is produce
+if standard input is no terminal, and consume if it is. These mean what they mean there:
+  all of them           -b -X -F -m -q -v -d -J -E -t; -V (version) -h
   produce               -p -k -K -D -H -z -l -c -T -Z FILE...
-  consume               -p -o -e -c -f -K -D -J -O -Z -u; and for a group: -G GROUP TOPIC...
-  not here (yet)        -s -r serializers, -Q (consume -o s@MS -c 1 -f '%%o\n'), -d -v -E
+  consume               -p -o -e -c -f -s -K -D -J -O -Z -u; and for a group: -G GROUP TOPIC...
+  query (-Q)            -t TOPIC:PARTITION:TIMESTAMP...
+  not here              -r and -s avro (no schema registry), transactional.id, codecs but gzip, TLS
+                        and SASL, -M (`tern broker` is an embedded cluster), ~/.config/kcat.conf (-F)
 
 Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
 was asked for makes no sense, 130 it was interrupted before its end.
@@ -70,35 +82,94 @@ was asked for makes no sense, 130 it was interrupted before its end.
                kCommonHelp);
 }
 
-// By name, or as kcat says it: `tern kafka -b B -t T -C`, `tern kafka -b B -G GROUP T`.
+// By name, or as kcat says it: `tern kafka -b B -t T -C`, `tern kafka -b B -G GROUP T`. Null:
+// neither.
 const Subcommand* find(std::vector<std::string>& arguments) {
   for (const Subcommand& each : kSubcommands) {
-    if (arguments[0] == each.name) {
-      arguments.erase(arguments.begin());
-      return &each;
-    }
-  }
-  if (!arguments[0].starts_with('-')) return nullptr;
-  for (const Subcommand& each : kSubcommands) {
-    if (!each.kcat) continue;
-    const auto flag = std::find(arguments.begin(), arguments.end(), each.kcat);
-    if (flag == arguments.end()) continue;
-    arguments.erase(flag);
+    if (arguments[0] != each.name) continue;
+    arguments.erase(arguments.begin());
     return &each;
   }
-  const bool group = std::any_of(arguments.begin(), arguments.end(), [](const std::string& word) {
-    return word.starts_with("-G") || word.starts_with("--group");
-  });
-  return group ? &kConsume : nullptr;
+  if (!arguments[0].starts_with('-')) return nullptr;
+  auto [letter, quiet] = take_mode(arguments);
+  if (letter == 'M') throw UsageError(std::string("-M: ") + kcat_hint('M'));
+  if (letter == 'G') letter = 'C';
+  if (letter == 0) {
+    const bool terminal = isatty(STDIN_FILENO) != 0;
+    letter = terminal ? 'C' : 'P';
+    if (!quiet) {
+      note(terminal ? "this is `consume`, as standard input is a terminal; -P makes it `produce`"
+                    : "this is `produce`, as standard input is no terminal; -C makes it `consume`");
+    }
+  }
+  const auto* const found =
+      std::find_if(std::begin(kSubcommands), std::end(kSubcommands),
+                   [wanted = letter](const Subcommand& each) { return each.kcat == wanted; });
+  return found == std::end(kSubcommands) ? nullptr : found;
 }
 
-// -X list, whatever else there is.
-bool wants_list(const std::vector<std::string>& arguments) {
+// What is asked with -X, whatever else there is: "list", "dump", or nothing.
+std::string_view asked_about_settings(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const bool next = arguments[i] == "-X" && i + 1 < arguments.size();
-    if (arguments[i] == "-Xlist" || (next && arguments[i + 1] == "list")) return true;
+    std::string_view word = arguments[i];
+    if (word == "-X" && i + 1 < arguments.size()) {
+      word = arguments[i + 1];
+    } else if (word.starts_with("-X")) {
+      word.remove_prefix(2);
+    } else {
+      continue;
+    }
+    if (word == "list" || word == "help") return "list";
+    if (word == "dump") return "dump";
   }
-  return false;
+  return {};
+}
+
+int list_settings() {
+  for (const std::string_view name : kafka::property_names()) {
+    std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+  }
+  return 0;
+}
+
+// Those that are given; the command and its own options do not matter.
+int dump_settings(const std::vector<std::string>& arguments) {
+  std::vector<std::string> left(arguments);
+  if (!left[0].starts_with('-')) left.erase(left.begin());
+  static_cast<void>(take_mode(left));
+  const GivenOptions given = read_options(left, {TERN_COMMON_KAFKA_OPTIONS,
+                                                 {'G', "group", true},
+                                                 {'p', "partition", true},
+                                                 {'z', "compress", true},
+                                                 {'o', "offset", true},
+                                                 {'e', "exit", false},
+                                                 {'D', nullptr, true},
+                                                 {'K', nullptr, true},
+                                                 {'k', "key", true},
+                                                 {'H', "header", true},
+                                                 {'O', nullptr, false},
+                                                 {'c', "count", true},
+                                                 {'T', "tee", false},
+                                                 {'u', "unbuffered", false},
+                                                 {'f', "format", true},
+                                                 {'Z', nullptr, false},
+                                                 {'l', "lines", false},
+                                                 {'s', "unpack", true}});
+  CommonOptions options;
+  for (const GivenOption& each : given.options) {
+    if (each.letter == 'X' && each.value == "dump") continue;
+    if (each.letter == 'z') options.properties.push_back({"compression.type", each.value});
+    options.take(each);
+  }
+  const std::vector<kafka::Property> settings = options.given();
+  kafka::Configs configs;
+  if (const Failure failure = kafka::apply_properties(settings, configs)) {
+    throw UsageError(failure.message());
+  }
+  for (const kafka::Property& each : settings) {
+    std::printf("%s = %s\n", each.name.c_str(), each.value.c_str());
+  }
+  return 0;
 }
 
 }  // namespace
@@ -110,14 +181,21 @@ int run_kafka(Arguments given) {
     print_help(arguments.empty() ? stderr : stdout);
     return arguments.empty() ? 2 : 0;
   }
-  if (wants_list(arguments)) {
-    for (const std::string_view name : kafka::property_names()) {
-      std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
-    }
+  if (arguments[0] == "-V" || arguments[0] == "--version") {
+    std::printf("tern %s\n", kVersion);
     return 0;
   }
   const std::string first = arguments[0];
-  const Subcommand* command = find(arguments);
+  const Subcommand* command = nullptr;
+  try {
+    const std::string_view asked = asked_about_settings(arguments);
+    if (asked == "list") return list_settings();
+    if (asked == "dump") return dump_settings(arguments);
+    command = find(arguments);
+  } catch (const UsageError& error) {
+    note(std::string(error.what()) + "\nTry `tern kafka --help`.");
+    return 2;
+  }
   if (!command) {
     std::fprintf(stderr, "tern: kafka has no command \"%s\"\n\n", first.c_str());
     print_help(stderr);

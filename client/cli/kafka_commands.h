@@ -14,12 +14,14 @@ int run_produce(const std::vector<std::string>& arguments);
 int run_consume(const std::vector<std::string>& arguments);
 int run_topics(const std::vector<std::string>& arguments);
 int run_groups(const std::vector<std::string>& arguments);
+int run_query(const std::vector<std::string>& arguments);
 int run_metadata(const std::vector<std::string>& arguments);
 
 extern const char* const kProduceHelp;
 extern const char* const kConsumeHelp;
 extern const char* const kTopicsHelp;
 extern const char* const kGroupsHelp;
+extern const char* const kQueryHelp;
 extern const char* const kMetadataHelp;
 extern const char* const kCommonHelp;  // what all of them take
 

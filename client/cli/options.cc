@@ -3,6 +3,7 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -18,28 +19,16 @@ namespace {
   throw UsageError("unknown option " + (is_long ? word : std::string("-") + char(letter)));
 }
 
-}  // namespace
-
-const char* kcat_hint(char letter) {
-  switch (letter) {
-    case 'G':
-      return "groups are for reading: `tern kafka consume -G GROUP TOPIC...`";
-    case 's':
-    case 'r':
-      return "serializers and schema registries are not supported; -f and -J write bytes as they "
-             "are";
-    case 'Q':
-      return "not supported; `tern kafka consume -o s@MS -c 1 -f '%o\\n'` tells the offset of a "
-             "time";
-    case 'd':
-    case 'v':
-      return "not supported; what goes wrong is told without it";
-    case 'E':
-      return "not supported; what may pass, as a broker that is away, is tried again without it";
-    default:
-      return nullptr;
+void read_file(const char* what, const std::string& path, std::vector<kafka::Property>& out) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw UsageError(std::string(what) + ": cannot read " + path);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (const Failure failure = kafka::read_properties(text, out)) {
+    throw UsageError(path + ": " + failure.message());
   }
 }
+
+}  // namespace
 
 GivenOptions read_options(const std::vector<std::string>& arguments,
                           std::initializer_list<Option> known, Hint hint) {
@@ -104,19 +93,17 @@ void CommonOptions::take(const GivenOption& option) {
       break;
     case 'X': {
       auto [name, value] = pair_of("-X", option.value);
+      if (name == "debug") return take({'d', value});
+      if (name.starts_with("schema.registry.")) {
+        throw UsageError("-X " + name + ": " + kcat_hint('r'));
+      }
       properties.push_back({std::move(name), std::move(value)});
       break;
     }
-    case 'F': {
-      file = option.value;
-      std::ifstream stream(file, std::ios::binary);
-      if (!stream) throw UsageError("-F: cannot read " + file);
-      const std::string text{std::istreambuf_iterator<char>(stream), {}};
-      if (const Failure failure = kafka::read_properties(text, properties)) {
-        throw UsageError(file + ": " + failure.message());
-      }
+    case 'F':
+      no_file = option.value == "none" || option.value == "-";
+      if (!no_file) read_file("-F", file = option.value, properties);
       break;
-    }
     case 'm':
       properties.push_back({"default.api.timeout.ms",
                             std::to_string(1000 * number_of("-m", option.value, 1, 1'000'000))});
@@ -125,7 +112,16 @@ void CommonOptions::take(const GivenOption& option) {
       topic = option.value;
       break;
     case 'q':
-      quiet = true;
+      verbosity = 0;
+      break;
+    case 'v':
+      ++verbosity;
+      break;
+    case 'd':
+      subjects |= subjects_of(option.value, unknown);
+      break;
+    case 'E':
+      ignore_errors = true;
       break;
     case 'J':
       json = true;
@@ -135,14 +131,27 @@ void CommonOptions::take(const GivenOption& option) {
   }
 }
 
+std::string CommonOptions::usual_file() const {
+  const char* const named = std::getenv("KCAT_CONFIG");
+  return named && file.empty() && !no_file ? named : "";
+}
+
+std::vector<kafka::Property> CommonOptions::given() const {
+  std::vector<kafka::Property> all;
+  if (const std::string path = usual_file(); !path.empty()) read_file("KCAT_CONFIG", path, all);
+  all.insert(all.end(), properties.begin(), properties.end());
+  return all;
+}
+
 kafka::Configs CommonOptions::configs() const {
   kafka::Configs configs;
   // Somebody sits there and waits.
   configs.client.operation_timeout = std::chrono::seconds(10);
   configs.producer.metadata_timeout = std::chrono::seconds(10);
-  if (const Failure failure = kafka::apply_properties(properties, configs)) {
+  if (const Failure failure = kafka::apply_properties(given(), configs)) {
     const std::string message = failure.message();
-    throw UsageError(message.starts_with("line ") ? file + ": " + message : message);
+    const std::string from = file.empty() ? usual_file() : file;
+    throw UsageError(message.starts_with("line ") ? from + ": " + message : message);
   }
   if (configs.client.bootstrap.empty()) {
     throw UsageError("which cluster? say -b HOST:PORT (or bootstrap.servers with -X or -F)");

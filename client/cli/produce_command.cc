@@ -39,6 +39,7 @@ Given FILEs, each file as a whole is a record; with -l each of their lines is on
   -J, --json            each line is a record in JSON: {"key":"k","value":"v"}, also with topic,
                         partition, ts, headers ({"name":"value"} or ["name","value"]), key_base64 and
                         value_base64 for bytes; what `consume -J` writes is understood
+  -E                    nothing: after a record that could not be sent, the others are, with it or not
 
 Waits for every record to be acknowledged by all in-sync replicas, sends none twice, and exits with 1
 if any was not delivered. Ctrl-C: whole records that were read are delivered, and the exit status is
@@ -367,7 +368,7 @@ class Feeder {
   }
 
   void flush() {
-    if (interrupted_ && !options_.common.quiet) {
+    if (interrupted_ && !options_.common.quiet()) {
       note("interrupted: delivering what was read; once more to give it up");
     }
     Progress progress("delivering", taken_, "records");
@@ -379,7 +380,7 @@ class Feeder {
 
   int summarize(Clock::duration took) {
     const std::int64_t lost = fates_->failed() + fates_->maybe();
-    if (!options_.common.quiet) {
+    if (!options_.common.quiet()) {
       const std::string whole =
           fates_->maybe() ? ", " + with_commas(fates_->maybe()) + " may or may not be written" : "";
       const std::string failed =

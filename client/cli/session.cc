@@ -1,48 +1,27 @@
 #include "client/cli/session.h"
 
-#include <memory>
 #include <utility>
-#include <vector>
 
 namespace tern::cli {
 
-// Tells of brokers that cannot be reached while the client tries on, each sentence once in a row,
-// and keeps what the member of a group is called.
-class Session::Watcher final : public kafka::Observer {
- public:
-  void on_disconnected(const Connection&, Stage, const Failure& failure) override {
-    if (!failure || failure.code == Condition::closed) return;
-    std::string text = failure.message();
-    if (text == last_) return;
-    note(text + " (trying again)");
-    last_ = std::move(text);
-  }
-  void on_rebalance(const Rebalance& rebalance) override { member_id_ = rebalance.member_id; }
-
-  const std::string& member_id() const { return member_id_; }
-
- private:
-  std::string last_;
-  std::string member_id_;
-};
-
 namespace {
 
-kafka::Configs with_observer(kafka::Configs configs, std::shared_ptr<kafka::Observer> observer,
-                             bool quiet) {
-  if (!quiet) configs.client.observer = std::move(observer);
+kafka::Configs with_observer(kafka::Configs configs, std::shared_ptr<kafka::Observer> observer) {
+  configs.client.observer = std::move(observer);
   return configs;
 }
 
 }  // namespace
 
-Session::Session(const CommonOptions& options) : Session(options, std::make_shared<Watcher>()) {}
-
-Session::Session(const CommonOptions& options, std::shared_ptr<Watcher> watcher)
-    : watcher_(std::move(watcher)),
-      configs_(with_observer(options.configs(), watcher_, options.quiet)),
+Session::Session(const CommonOptions& options)
+    : watcher_(std::make_shared<Watcher>(options.subjects | subjects_of(options.verbosity))),
+      configs_(with_observer(options.configs(), watcher_)),
       interrupt_(runtime_.executor()),
-      client_(runtime_.executor(), configs_.client) {}
+      client_(runtime_.executor(), configs_.client) {
+  if (!options.unknown.empty() && !options.quiet()) {
+    note("-d " + options.unknown + ": nothing of that can be shown here");
+  }
+}
 
 const char* Session::next_step(const std::error_code& error) {
   if (error == Condition::timed_out || error == ClientErrc::no_broker) {
@@ -70,7 +49,5 @@ std::vector<kafka::TopicDescription> Session::describe(const std::vector<std::st
               })
       .topics;
 }
-
-const std::string& Session::member_id() const { return watcher_->member_id(); }
 
 }  // namespace tern::cli

@@ -13,6 +13,7 @@
 #include "client/cli/call.h"
 #include "client/cli/interrupt.h"
 #include "client/cli/options.h"
+#include "client/cli/watcher.h"
 #include "client/cli/words.h"
 #include "client/kafka/admin.h"
 #include "client/kafka/client.h"
@@ -44,14 +45,10 @@ class Session {
   // The same for several, sorted by name.
   std::vector<kafka::TopicDescription> describe(const std::vector<std::string>& topics);
 
-  // What the coordinator calls the member of a group that is here, as of its last rebalance; not
-  // known with --quiet. On the client's thread only, as in handlers.
-  const std::string& member_id() const;
+  // On the client's thread only, as in handlers.
+  const std::string& member_id() const { return watcher_->member_id(); }
 
  private:
-  class Watcher;
-  explicit Session(const CommonOptions& options, std::shared_ptr<Watcher> watcher);
-
   const std::shared_ptr<Watcher> watcher_;
   const kafka::Configs configs_;
   net::Runtime runtime_;

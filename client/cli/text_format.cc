@@ -104,15 +104,27 @@ void TextFormat::add_text(std::string_view text) {
   pieces_.back().text += text;
 }
 
-void TextFormat::append_nullable(const wire::Bytes& bytes, std::string& out) const {
+std::string TextFormat::append_bytes(const wire::Bytes& bytes,
+                                     const std::optional<PackFormat>& format,
+                                     std::string& out) const {
   if (bytes.is_null()) {
     if (nulls_) out += "NULL";
+  } else if (format && !bytes.view().empty()) {
+    return format->append(bytes.view(), out);
   } else {
     out.append(bytes.data(), bytes.size());
   }
+  return {};
 }
 
-void TextFormat::append(const kafka::ConsumerRecord& record, std::string& out) const {
+std::string TextFormat::append(const kafka::ConsumerRecord& record, std::string& out) const {
+  const std::size_t before = out.size();
+  const auto give_up = [&](const char* what, const std::string& why) {
+    out.resize(before);
+    return std::string(what) + " of " + std::string(record.topic.view()) + " [" +
+           std::to_string(record.partition) + "] at offset " + std::to_string(record.offset) +
+           " is not what -s says: " + why;
+  };
   for (const Piece& piece : pieces_) {
     switch (piece.what) {
       case '\0':
@@ -128,13 +140,17 @@ void TextFormat::append(const kafka::ConsumerRecord& record, std::string& out) c
         append_number(record.offset, out);
         break;
       case 'k':
-        append_nullable(record.key, out);
+        if (const std::string why = append_bytes(record.key, key_format_, out); !why.empty()) {
+          return give_up("the key", why);
+        }
         break;
       case 'K':
         append_number(length_of(record.key), out);
         break;
       case 's':
-        append_nullable(record.value, out);
+        if (const std::string why = append_bytes(record.value, value_format_, out); !why.empty()) {
+          return give_up("the value", why);
+        }
         break;
       case 'S':
         append_number(length_of(record.value), out);
@@ -149,6 +165,7 @@ void TextFormat::append(const kafka::ConsumerRecord& record, std::string& out) c
         append_headers(record.headers, out);
     }
   }
+  return {};
 }
 
 }  // namespace tern::cli

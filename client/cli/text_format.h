@@ -2,10 +2,12 @@
 #ifndef TERN_CLIENT_CLI_TEXT_FORMAT_H_
 #define TERN_CLIENT_CLI_TEXT_FORMAT_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "client/cli/pack_format.h"
 #include "client/kafka/consumer_records.h"
 
 namespace tern::cli {
@@ -25,7 +27,12 @@ class TextFormat {
   TextFormat(const std::string* key_delimiter, std::string_view delimiter, bool offsets,
              bool nulls);
 
-  void append(const kafka::ConsumerRecord& record, std::string& out) const;
+  // How keys and values that are not empty are written from now on.
+  void unpack_keys(const PackFormat& format) { key_format_ = format; }
+  void unpack_values(const PackFormat& format) { value_format_ = format; }
+
+  // Returns what is wrong with the key or the value, or an empty string; `out` is as it was then.
+  std::string append(const kafka::ConsumerRecord& record, std::string& out) const;
 
  private:
   struct Piece {
@@ -34,10 +41,13 @@ class TextFormat {
   };
   void add_text(std::string_view text);
   void add_field(char what) { pieces_.push_back({what, {}}); }
-  void append_nullable(const wire::Bytes& bytes, std::string& out) const;
+  std::string append_bytes(const wire::Bytes& bytes, const std::optional<PackFormat>& format,
+                           std::string& out) const;
 
   std::vector<Piece> pieces_;
   bool nulls_;
+  std::optional<PackFormat> key_format_;
+  std::optional<PackFormat> value_format_;
 };
 
 }  // namespace tern::cli

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "client/core/version.h"
 #include "client/kafka/engine.h"
 #include "protocol/kafka/errors.h"
 #include "protocol/kafka/messages/api_versions.h"
@@ -169,7 +170,7 @@ void Connection::on_open(Now now) {
 
 void Connection::negotiate(std::int16_t version, Now now) {
   const ApiVersionsRequest request{.client_software_name = "tern",
-                                   .client_software_version = "0.1.0"};
+                                   .client_software_version = kVersion};
   Writing writing{take_spare(), nullptr, true};
   const std::int32_t correlation = take_correlation();
   const Failure failure =

@@ -204,6 +204,43 @@ def tern_suite(servers, tern):
     check("kcat and tern show the same metadata", same, (theirs, ours))
 
 
+def both(tern, servers, *args, data=None):
+    """What kcat and `tern kafka` write on standard output, called with the same words."""
+    return [subprocess.run([*command, *args, "-b", servers], input=data, capture_output=True, timeout=60).stdout
+            for command in (["kcat"], [tern, "kafka"])]
+
+
+def tern_flags_suite(servers, tern):
+    usage = subprocess.run(["kcat", "-h"], capture_output=True).stdout.decode()
+    usage = usage[:usage.index("Format string tokens:")]
+    flags = set(re.findall(r"(?:^  | \| )(-\w)", usage, re.M))
+    known = subprocess.run([tern, "kafka", "-h"], capture_output=True).stdout.decode()
+    missing = [flag for flag in sorted(flags) if not re.search(r"(^|\s)%s\b" % flag, known)]
+    check("tern kafka -h names all %d flags of kcat -h" % len(flags), len(flags) > 30 and not missing, missing)
+
+    binary = topic("flags")
+    values = [b"\0\1\2\3\4\5\6\7text", b"\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8", b"12345678x"]
+    tee = both(tern, servers, "-P", "-t", binary, "-K", "=", "-D", "\\n", "-T", "-q",
+               data=b"".join(b"k%d=" % i + value + b"\n" for i, value in enumerate(values)))
+    # kcat forgets the delimiter.
+    check("kcat -T and tern kafka -T write the same", len(tee[0]) > 30 and tee[0] == tee[1].replace(b"\n", b""), tee)
+    for form in ("bB", "value=bBhH", "value=iI", "value=q", "value=Q", "value=> q", "value=hhs", "key=cB", "key=cs$"):
+        read = both(tern, servers, "-C", "-t", binary, "-e", "-q", "-s", form, "-f", "%k|%s|%o\n")
+        check("kcat and tern read the same with -s " + form, len(read[0]) > 30 and read[0] == read[1], read)
+    read = both(tern, servers, "-CeJqt" + binary, "-D", ";;")
+    read = [[json.loads(part)["offset"] for part in out.decode(errors="replace").split(";;")[:-1]] for out in read]
+    check("kcat and tern end JSON with -D", len(read[0]) == 6 and read[0] == read[1], read)
+
+    asked = [("-t", "%s:0:%d" % (binary, at)) for at in (0, 1, -1, -2, 99999999999999)]
+    for words in [*asked, (*asked[0], "-t", topic("both-tern") + ":0:0")]:
+        text = both(tern, servers, "-Q", *words)
+        check("kcat -Q and tern kafka -Q tell the same " + words[1][-16:], len(text[0]) > 10 and text[0] == text[1], text)
+        shapes = [json.loads(out) for out in both(tern, servers, "-Q", "-J", *words)]
+        check("the same in JSON", shapes[0] and shapes[0] == shapes[1], shapes)
+    text = [[line.strip() for line in out.decode().splitlines()[1:]] for out in both(tern, servers, "-L", "-t", binary)]
+    check("kcat -L and tern kafka -L write the same but for margins", len(text[0]) > 3 and text[0] == text[1], text)
+
+
 # --------------------------------------------------------------------------------- Python clients
 
 def kafka_python_suite(servers):
@@ -425,6 +462,7 @@ def run_all(servers, tern=None, embedded=False):
             group_peers.kcat(servers, topic("kcat-group"), check)
             if tern:
                 tern_suite(servers, tern)
+                tern_flags_suite(servers, tern)
             else:
                 skip("kcat and tern", "nobody said which tern")
         except subprocess.TimeoutExpired as late:

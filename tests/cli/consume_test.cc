@@ -222,6 +222,57 @@ TEST_F(Consume, JsonOutIsJsonIn) {
   EXPECT_EQ(run(kafka(of_copy)).out, "5678 9 1 ");
 }
 
+TEST_F(Consume, JsonEndsWithTheDelimiter) {
+  fill("t", "{\"value\":\"a\"}\n{\"value\":\"b\"}\n");
+  const std::string json = read({"-J", "-D", ";"});
+  EXPECT_THAT(json, ::testing::EndsWith("\"payload\":\"b\"};"));
+  EXPECT_EQ(json.find('\n'), std::string::npos);
+}
+
+TEST_F(Consume, BinaryKeysAndValues) {
+  // int64 1, and 258 with an x behind it.
+  fill("t", R"({"key_base64":"AAAAAAAAAAE=","value_base64":"AAABAng="}
+{"key":null,"value":""}
+)");
+  EXPECT_EQ(read({"-s", "key=q", "-s", "value=i", "-K", ":"}), "1:258\n:\n");
+  EXPECT_EQ(read({"-svalue=is", "-f", "%s %S;"}), "258x 5; 0;");
+  EXPECT_EQ(read({"-s", "hh", "-Z", "-f", "%k %s;"}), "00 0258;NULL ;");
+}
+
+TEST_F(Consume, WhatIsNotInTheFormatEndsItOrIsPassedOver) {
+  fill("t", R"({"value":"1"}
+{"value":"22"}
+{"value":"3"}
+)");
+  const Ended stopped = run(consume({"-e", "-q", "-s", "value=c$"}));
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_EQ(stopped.out, "1\n");
+  EXPECT_EQ(
+      stopped.err,
+      "tern: the value of t [0] at offset 1 is not what -s says: $ wants no more, and 1 bytes "
+      "are left; -E goes on after it\n");
+  const Ended whole = run(consume({"-e", "-q", "-s", "value=c$", "-E"}));
+  EXPECT_EQ(whole.status, 1);
+  EXPECT_EQ(whole.out, "1\n3\n");
+  EXPECT_THAT(whole.err, HasSubstr("at offset 1 is not what -s says"));
+}
+
+TEST_F(Consume, OtherPartitionsGoOnAfterAnErrorIfAskedTo) {
+  create_topic("t", 2);
+  fill("t", "{\"partition\":0,\"value\":\"a\"}\n{\"partition\":1,\"value\":\"b\"}\n");
+  broker::Injection refusal =
+      broker::Injection::with_error(kafka::BrokerErrc::topic_authorization_failed, broker::kAlways);
+  refusal.topic = "t";
+  refusal.partition = 0;
+  inject(kafka::kFetchApi, refusal);
+  const Ended ended = run(consume({"-e", "-E"}));
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_EQ(ended.out, "b\n");
+  EXPECT_THAT(ended.err, HasSubstr("t-0 at offset 0: TOPIC_AUTHORIZATION_FAILED"));
+  EXPECT_THAT(ended.err, HasSubstr("read 1 record, "));
+  EXPECT_EQ(run(consume({"-e"})).status, 1);
+}
+
 TEST_F(Consume, OutputThatCannotBeWrittenIsAnError) {
   fill_five();
   std::string line;

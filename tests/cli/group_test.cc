@@ -88,6 +88,18 @@ TEST_F(Member, SignalsEndItOnceAllThatWasWrittenIsStored) {
   }
 }
 
+TEST_F(Member, WhatIsNotInTheFormatIsNotStored) {
+  fill("t", "{\"value\":\"1\"}\n{\"value\":\"22\"}\n{\"value\":\"3\"}\n");
+  const Ended stopped = run(member({"t", "-e", "-s", "c$"}));
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_EQ(stopped.out, "1\n");
+  EXPECT_EQ(stored_offset(), 1);
+  const Ended whole = run(member({"t", "-e", "-s", "c$", "-E"}));
+  EXPECT_EQ(whole.status, 1);
+  EXPECT_EQ(whole.out, "3\n");
+  EXPECT_EQ(stored_offset(), 3);
+}
+
 TEST_F(Member, CtrlCAtATerminal) {
   fill_five();
   Command command(member({"t"}), "012");

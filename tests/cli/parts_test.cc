@@ -6,11 +6,14 @@
 #include <vector>
 
 #include "client/cli/json.h"
+#include "client/cli/kcat_flags.h"
 #include "client/cli/offsets.h"
 #include "client/cli/options.h"
+#include "client/cli/pack_format.h"
 #include "client/cli/splitter.h"
 #include "client/cli/text_format.h"
 #include "client/cli/times.h"
+#include "client/cli/watcher.h"
 
 namespace tern::cli {
 namespace {
@@ -43,6 +46,101 @@ TEST(Options, AreReadAsGetoptDoes) {
   EXPECT_EQ(given({"--create", "x", "-t", "-"}), "create=x t=- ");
   EXPECT_EQ(given({"-t", "-5"}), "t=-5 ");
   EXPECT_EQ(given({"-t", ""}), "t= ");
+}
+
+// The mode, and what is left of the words.
+std::string mode(Words words) {
+  const KcatMode found = take_mode(words);
+  std::string out = found.letter == 0 ? "-" : std::string(1, found.letter);
+  if (found.quiet) out += " quiet";
+  for (const std::string& each : words) out += " " + each;
+  return out;
+}
+
+TEST(Options, KcatsModesAreFoundAnywhere) {
+  EXPECT_EQ(mode({"-b", "h", "-t", "t"}), "- -b h -t t");
+  EXPECT_EQ(mode({"-b", "h", "-C", "-t", "t"}), "C -b h -t t");
+  EXPECT_EQ(mode({"-Cb", "h", "-t", "t"}), "C -b h -t t");
+  EXPECT_EQ(mode({"-eCJtt", "-bh"}), "C -eJtt -bh");
+  EXPECT_EQ(mode({"-C", "-C"}), "C");
+  EXPECT_EQ(mode({"-qLbh"}), "L quiet -qbh");
+  EXPECT_EQ(mode({"-G", "-C", "t"}), "G -G -C t");
+  EXPECT_EQ(mode({"-M3"}), "M -M3");
+  EXPECT_EQ(mode({"-D", "-P", "-fL", "-K-Q", "-P"}), "P -D -P -fL -K-Q");
+  EXPECT_EQ(mode({"-t", "t", "--", "-C"}), "- -t t -- -C");
+  EXPECT_EQ(mode({"--group=g", "-"}), "G --group=g -");
+  EXPECT_THAT([] { mode({"-PC"}); }, ThrowsMessage<UsageError>("-P and -C: one of them"));
+}
+
+TEST(Options, WhatElseToDo) {
+  // Every letter that some command of tern does not know and kcat has.
+  for (const char letter : std::string_view("GPCLQrMUsoefOukHlTzpcDKZ")) {
+    EXPECT_NE(kcat_hint(letter), nullptr) << letter;
+  }
+  EXPECT_EQ(kcat_hint('y'), nullptr);
+}
+
+TEST(Options, ContextsOfDebug) {
+  std::string unknown;
+  EXPECT_EQ(subjects_of("broker", unknown), kTellConnections | kTellTrouble);
+  EXPECT_EQ(subjects_of("msg,protocol", unknown), kTellBatches | kTellRequests);
+  EXPECT_EQ(unknown, "");
+  EXPECT_EQ(subjects_of("queue,msg,conf", unknown), kTellBatches);
+  EXPECT_EQ(unknown, "queue, conf");
+  EXPECT_EQ(subjects_of("", unknown), 0u);
+  EXPECT_THAT(
+      [] {
+        std::string none;
+        subjects_of("msg,nonsense", none);
+      },
+      ThrowsMessage<UsageError>(HasSubstr("-d: there is no \"nonsense\"; there are all, ")));
+  EXPECT_EQ(subjects_of(0), 0u);
+  EXPECT_EQ(subjects_of(1), kTellRetries);
+  EXPECT_EQ(subjects_of(2) & kTellBatches, 0u);
+  EXPECT_NE(subjects_of(3) & kTellBatches, 0u);
+  EXPECT_NE(subjects_of(9) & kTellRequests, 0u);
+}
+
+// --- binary keys and values
+
+// What is written, and what is wrong.
+std::string unpacked(std::string_view format, std::string_view bytes) {
+  std::string out;
+  const std::string wrong = PackFormat(format).append(bytes, out);
+  return wrong.empty() ? out : out + "! " + wrong;
+}
+
+TEST(PackFormat, IntegersOfAllSizes) {
+  const std::string_view high = "\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8";
+  EXPECT_EQ(unpacked("b", high), "-1");
+  EXPECT_EQ(unpacked("B", high), "255");
+  EXPECT_EQ(unpacked("h", high), "-2");
+  EXPECT_EQ(unpacked("H", high), "65534");
+  EXPECT_EQ(unpacked("i", high), "-66052");
+  EXPECT_EQ(unpacked("I", high), "4294901244");
+  EXPECT_EQ(unpacked("q", high), "-283686952306184");
+  EXPECT_EQ(unpacked("Q", high), "18446460386757245432");
+  EXPECT_EQ(unpacked("<h", high), "-257");
+  EXPECT_EQ(unpacked("<I", high), "4244504319");
+  EXPECT_EQ(unpacked("<h >h", std::string_view("\1\0\1\0", 4)), "1 256");
+}
+
+TEST(PackFormat, TextAndEnds) {
+  EXPECT_EQ(unpacked("bs", "\x01rest"), "1rest");
+  EXPECT_EQ(unpacked("cc", "abc"), "ab");
+  EXPECT_EQ(unpacked("s$", "abc"), "abc");
+  EXPECT_EQ(unpacked("s", ""), "");
+  EXPECT_EQ(unpacked("b$", "\x01"), "1");
+  EXPECT_EQ(unpacked("b$", "\x01\x02"), "1! $ wants no more, and 1 bytes are left");
+  EXPECT_EQ(unpacked("bq", "\x01\x02"), "1! q needs 8 bytes, and 1 are left");
+  EXPECT_EQ(unpacked("c", ""), "! c needs 1 bytes, and 0 are left");
+}
+
+TEST(PackFormat, WrongOnesAreNamed) {
+  const auto says = [](const char* what) { return ThrowsMessage<UsageError>(HasSubstr(what)); };
+  EXPECT_THAT([] { PackFormat("qx"); }, says("-s: there is no x; there are < >"));
+  EXPECT_THAT([] { PackFormat(""); }, says("needs a format"));
+  EXPECT_THAT([] { PackFormat("avro"); }, says("schema registries are not supported"));
 }
 
 TEST(Options, WrongOnesAreNamed) {
