@@ -1,10 +1,9 @@
 // tern amqp: finds the subcommand.
-#include <algorithm>
-#include <csignal>
 #include <cstdio>
 
 #include "client/cli/amqp_commands.h"
 #include "client/cli/commands.h"
+#include "client/cli/subcommand.h"
 
 namespace tern::cli {
 namespace {
@@ -16,13 +15,6 @@ constexpr const char* kCommonHelp = R"(
   -m SECONDS                  patience with the broker (10)
       --quiet                 no summary, no words about connections that are made again
 )";
-
-struct Subcommand {
-  const char* name;
-  const char* summary;
-  int (*run)(const std::vector<std::string>&);
-  const char* const* help;
-};
 
 constexpr Subcommand kSubcommands[] = {
     {"publish", "send lines, files or JSON, and wait for the broker's confirms", run_amqp_publish,
@@ -36,11 +28,12 @@ constexpr Subcommand kSubcommands[] = {
     {"purge", "throw away the messages of a queue", run_amqp_purge, &kAmqpPurgeHelp},
 };
 
+void print_help(std::FILE* to);
+constexpr Family kFamily = {"amqp", kSubcommands, kCommonHelp, print_help};
+
 void print_help(std::FILE* to) {
   std::fprintf(to, "tern amqp: AMQP 0-9-1 (RabbitMQ) from the command line\n\n");
-  for (const Subcommand& each : kSubcommands) {
-    std::fprintf(to, "  tern amqp %-9s %s\n", each.name, each.summary);
-  }
+  print_summaries(kFamily, to);
   std::fprintf(to, R"(
 All of them take:%s
 Examples:
@@ -59,36 +52,6 @@ asked for makes no sense, 130 it was interrupted before its end.
 
 }  // namespace
 
-int run_amqp(Arguments given) {
-  std::vector<std::string> arguments = given.rest();
-  const auto is_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
-  if (arguments.empty() || is_help(arguments[0]) || arguments[0] == "help") {
-    print_help(arguments.empty() ? stderr : stdout);
-    return arguments.empty() ? 2 : 0;
-  }
-  const std::string first = arguments[0];
-  const auto* const command = std::find_if(std::begin(kSubcommands), std::end(kSubcommands),
-                                           [&](const auto& each) { return first == each.name; });
-  if (command == std::end(kSubcommands)) {
-    std::fprintf(stderr, "tern: amqp has no command \"%s\"\n\n", first.c_str());
-    print_help(stderr);
-    return 2;
-  }
-  arguments.erase(arguments.begin());
-  if (std::any_of(arguments.begin(), arguments.end(), is_help)) {
-    std::printf("%s%s", *command->help, kCommonHelp);
-    return 0;
-  }
-  // A reader that leaves, of messages or of what is said about them, is no reason to lose any.
-  std::signal(SIGPIPE, SIG_IGN);
-  try {
-    return command->run(arguments);
-  } catch (const UsageError& error) {
-    note(std::string(error.what()) + "\nTry `tern amqp " + command->name + " --help`.");
-    return 2;
-  } catch (const Interrupted&) {
-    return kInterrupted;
-  }
-}
+int run_amqp(Arguments given) { return run_subcommand(kFamily, given.rest()); }
 
 }  // namespace tern::cli

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <string_view>
 
@@ -10,6 +9,7 @@
 #include "client/cli/kafka_commands.h"
 #include "client/cli/kcat_flags.h"
 #include "client/cli/session.h"
+#include "client/cli/subcommand.h"
 #include "client/core/version.h"
 
 namespace tern::cli {
@@ -29,34 +29,25 @@ const char* const kCommonHelp = R"(
 
 namespace {
 
-struct Subcommand {
-  const char* name;
-  char kcat;  // the letter kcat has for it, or 0
-  const char* summary;
-  int (*run)(const std::vector<std::string>&);
-  const char* const* help;
+constexpr Subcommand kSubcommands[] = {
+    {"produce", "send lines, files or JSON", run_produce, &kProduceHelp, 'P'},
+    {"consume", "read records, from anywhere or as a member of a group (-G)", run_consume,
+     &kConsumeHelp, 'C'},
+    {"topics", "list, describe, create and delete topics; add partitions", run_topics,
+     &kTopicsHelp},
+    {"groups", "list, describe and delete consumer groups; lag; reset offsets", run_groups,
+     &kGroupsHelp},
+    {"query", "offsets by time", run_query, &kQueryHelp, 'Q'},
+    {"metadata", "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp, 'L'},
 };
 
-constexpr Subcommand kConsume = {"consume", 'C',
-                                 "read records, from anywhere or as a member of a group (-G)",
-                                 run_consume, &kConsumeHelp};
-constexpr Subcommand kSubcommands[] = {
-    {"produce", 'P', "send lines, files or JSON", run_produce, &kProduceHelp},
-    kConsume,
-    {"topics", 0, "list, describe, create and delete topics; add partitions", run_topics,
-     &kTopicsHelp},
-    {"groups", 0, "list, describe and delete consumer groups; lag; reset offsets", run_groups,
-     &kGroupsHelp},
-    {"query", 'Q', "offsets by time", run_query, &kQueryHelp},
-    {"metadata", 'L', "brokers, topics, leaders, replicas", run_metadata, &kMetadataHelp},
-};
+void print_help(std::FILE* to);
+const Subcommand* guess(std::vector<std::string>& arguments);
+const Family kFamily = {"kafka", kSubcommands, kCommonHelp, print_help, guess};
 
 void print_help(std::FILE* to) {
   std::fprintf(to, "tern kafka: with the flags of kcat where it has them\n\n");
-  for (const Subcommand& each : kSubcommands) {
-    const std::string letter = each.kcat == 0 ? "" : std::string("; also as -") + each.kcat;
-    std::fprintf(to, "  tern kafka %-9s %s%s\n", each.name, each.summary, letter.c_str());
-  }
+  print_summaries(kFamily, to);
   std::fprintf(to, R"(
 All of them take:%s
 Examples:
@@ -82,14 +73,8 @@ was asked for makes no sense, 130 it was interrupted before its end.
                kCommonHelp);
 }
 
-// By name, or as kcat says it: `tern kafka -b B -t T -C`, `tern kafka -b B -G GROUP T`. Null:
-// neither.
-const Subcommand* find(std::vector<std::string>& arguments) {
-  for (const Subcommand& each : kSubcommands) {
-    if (arguments[0] != each.name) continue;
-    arguments.erase(arguments.begin());
-    return &each;
-  }
+// As kcat says it: `tern kafka -b B -t T -C`, `tern kafka -b B -G GROUP T`.
+const Subcommand* guess(std::vector<std::string>& arguments) {
   if (!arguments[0].starts_with('-')) return nullptr;
   auto [letter, quiet] = take_mode(arguments);
   if (letter == 'M') throw UsageError(std::string("-M: ") + kcat_hint('M'));
@@ -175,46 +160,16 @@ int dump_settings(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int run_kafka(Arguments given) {
-  std::vector<std::string> arguments = given.rest();
-  const auto is_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
-  if (arguments.empty() || is_help(arguments[0]) || arguments[0] == "help") {
-    print_help(arguments.empty() ? stderr : stdout);
-    return arguments.empty() ? 2 : 0;
-  }
-  if (arguments[0] == "-V" || arguments[0] == "--version") {
+  const std::vector<std::string>& arguments = given.rest();
+  const std::string first = arguments.empty() ? "" : arguments[0];
+  if (first == "-V" || first == "--version") {
     std::printf("tern %s\n", kVersion);
     return 0;
   }
-  const std::string first = arguments[0];
-  const Subcommand* command = nullptr;
-  try {
-    const std::string_view asked = asked_about_settings(arguments);
-    if (asked == "list") return list_settings();
-    if (asked == "dump") return dump_settings(arguments);
-    command = find(arguments);
-  } catch (const UsageError& error) {
-    note(std::string(error.what()) + "\nTry `tern kafka --help`.");
-    return 2;
-  }
-  if (!command) {
-    std::fprintf(stderr, "tern: kafka has no command \"%s\"\n\n", first.c_str());
-    print_help(stderr);
-    return 2;
-  }
-  if (std::any_of(arguments.begin(), arguments.end(), is_help)) {
-    std::printf("%s%s", *command->help, kCommonHelp);
-    return 0;
-  }
-  // A reader that leaves, of records or of what is said about them, is no reason to lose any.
-  std::signal(SIGPIPE, SIG_IGN);
-  try {
-    return command->run(arguments);
-  } catch (const UsageError& error) {
-    note(std::string(error.what()) + "\nTry `tern kafka " + command->name + " --help`.");
-    return 2;
-  } catch (const Interrupted&) {
-    return kInterrupted;
-  }
+  const std::string_view asked = asked_about_settings(arguments);
+  if (asked == "list") return list_settings();
+  if (asked == "dump") return dump_settings(arguments);
+  return run_subcommand(kFamily, arguments);
 }
 
 }  // namespace tern::cli
