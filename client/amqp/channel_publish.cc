@@ -100,7 +100,7 @@ Failure ChannelCore::publish(const Target& target, const Message& message,
   const std::uint64_t print = put_message(target, message, *header_bytes);
   engine_.session().want_write();
   if (config_.confirms) {
-    confirms_.add({begin, print, message.body.size()}, std::move(done));
+    confirms_.add(begin, print, message.body.size(), std::move(done));
   } else if (done) {
     unwritten_.push_back({std::move(done), begin, engine_.session().output().end()});
     engine_.mark_when_written(*this);
@@ -130,7 +130,7 @@ Failure ChannelCore::publish_all(const Target& target, std::span<const Message> 
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::uint64_t at = output.end();
     const std::uint64_t print = put_message(target, messages[i], header_sizes_[i]);
-    if (config_.confirms) confirms_.add({at, print, messages[i].body.size()});
+    if (config_.confirms) confirms_.add(at, print, messages[i].body.size());
   }
   if (messages.empty()) {
     // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)

@@ -44,12 +44,14 @@ class Confirms {
   std::size_t size() const { return unsettled_; }
   std::size_t bytes() const { return bytes_; }
 
-  void add(const Unconfirmed& message, Completion<Failure>&& done) {
+  // See Unconfirmed for what is told of the message.
+  void add(std::uint64_t begin, std::uint64_t fingerprint, std::size_t bytes,
+           Completion<Failure>&& done) {
     Handler& handler = handlers_.add_back();
     handler.first = next_tag();
     handler.count = handler.left = 1;
     handler.done = std::move(done);
-    add(message);
+    add(begin, fingerprint, bytes);
   }
   // The next `count` messages are told of together; add() each of them then.
   void begin_batch(std::uint32_t count, PublishedAll&& done) {
@@ -59,14 +61,15 @@ class Confirms {
     handler.batch = std::make_unique<Batch>();
     handler.batch->done = std::move(done);
   }
-  void add(const Unconfirmed& message) {
-    bytes_ += message.bytes;
+  // Not as an Unconfirmed: that would be written in pieces and at once read in larger ones, which
+  // makes a processor wait.
+  void add(std::uint64_t begin, std::uint64_t fingerprint, std::size_t bytes) {
+    bytes_ += bytes;
     ++unsettled_;
-    // One by one: copied as a whole, it would be read in other pieces than it was written in.
     Unconfirmed& added = messages_.add_back();
-    added.begin = message.begin;
-    added.fingerprint = message.fingerprint;
-    added.bytes = message.bytes;
+    added.begin = begin;
+    added.fingerprint = fingerprint;
+    added.bytes = bytes;
     added.settled = false;
   }
 

@@ -122,8 +122,9 @@ void begin_frame(FrameType type, std::uint16_t channel, std::size_t payload_byte
 
 BodySize body_size(std::size_t body_bytes, std::uint32_t frame_max) {
   const std::size_t piece = piece_bytes(frame_max);
-  const std::size_t whole = body_bytes / piece;
-  const std::size_t rest = body_bytes % piece;
+  // Nearly every body fits one frame, and dividing takes longer than all the rest.
+  const std::size_t whole = body_bytes < piece ? 0 : body_bytes / piece;
+  const std::size_t rest = body_bytes - whole * piece;
   BodySize size{.total = body_bytes + (whole + (rest != 0 ? 1 : 0)) * kFrameOverheadBytes};
   if (piece >= wire::kMinSpliceBytes) {
     size.splices = whole;

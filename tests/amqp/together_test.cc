@@ -162,9 +162,8 @@ TEST(Confirms, AsAModelWould) {
           told.push_back(0);
           not_published.emplace_back();
           model.batches.emplace_back(next, count);
-          const auto message = [&] { return Unconfirmed{next, 1'000'000 + next, 10, false}; };
           if (count == 1) {
-            confirms.add(message(), [&told, &not_published, batch](Failure why) {
+            confirms.add(next, 1'000'000 + next, 10, [&told, &not_published, batch](Failure why) {
               ++told[batch];
               if (why) not_published[batch].push_back({0, std::move(why)});
             });
@@ -178,7 +177,7 @@ TEST(Confirms, AsAModelWould) {
                 });
           }
           for (std::size_t k = 0; k < count; ++k, ++next) {
-            if (count != 1) confirms.add(message());
+            if (count != 1) confirms.add(next, 1'000'000 + next, 10);
             model.fates.push_back(Fate::open);
             came_back.push_back(false);
           }
