@@ -539,6 +539,13 @@ void ChannelCore::on_timer(Now now) {
     return;
   }
   if (!is_waiting_) return;
+  if (current_.is_own && (epoch_ > 1 || engine_.is_recovering())) {
+    // What was there before has to come back; on this connection it does not.
+    return engine_.session().drop(
+        Failure(make_error_code(ClientErrc::timed_out),
+                engine_.session().name() + ": no answer to " + current_.method->name +
+                    " within operation_timeout, during recovery"));
+  }
   // Its answer may still come, and would be taken for that of another one.
   ending_ = Failure(make_error_code(ClientErrc::timed_out),
                     engine_.session().name() + ": no answer to " + current_.method->name +

@@ -185,12 +185,15 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
           failure);
   }
 
-  // The same for what recovery knows already.
+  // The same for recovery, which knows it already.
   template <class Request>
-  void call_unremembered(const Request& request, Done done) {
+  void call_again(const Request& request, Done done) {
     std::vector<std::byte> frame;
     const Failure failure = frame_of(request, frame);
-    start({.frame = std::move(frame), .method = &Request::method, .done = std::move(done)},
+    start({.frame = std::move(frame),
+           .method = &Request::method,
+           .is_own = true,
+           .done = std::move(done)},
           failure);
   }
 

@@ -245,7 +245,7 @@ template <class M>
 void Engine::declare_again(const Topology::Entity& entity) {
   M method;
   (void)decode_method(wire::Bytes(std::string_view(entity.method)), {}, method);
-  declaring_->call_unremembered(
+  declaring_->call_again(
       method, [this, entity, on = declaring_.get()](const Failure& why, const Reply& reply) {
         // The connection may have gone, and all begins anew.
         if (declaring_.get() == on) on_declared_again(entity, why, reply);

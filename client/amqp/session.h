@@ -86,6 +86,8 @@ class Session final : public Link, private Incoming::Sink {
   // Ends it: says goodbye if the handshake is over, behind all that is still to be written, and
   // drops the connection when the broker has answered, or at close_timeout.
   void close(Now now);
+  // Ends it without a word: nothing good is to come from it any more.
+  void drop(const Failure& why);
   // The broker broke the rules: tells it so, and ends.
   void violate(ReplyErrc reply, const std::string& what, Now now);
 
@@ -158,7 +160,6 @@ class Session final : public Link, private Incoming::Sink {
   void finish_update(const Failure& failure);
   void not_amqp(std::string what);
   std::string greeting_from_elsewhere() const;
-  void drop(const Failure& why);
   void on_timer(Now now);
   void arm_timer();
 
