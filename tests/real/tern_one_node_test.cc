@@ -1,5 +1,6 @@
 // tern against one node of Apache Kafka, with kcat as the witness.
 
+#include <system_error>
 #include <thread>
 
 #include "tests/real/tern_client.h"
