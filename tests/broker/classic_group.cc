@@ -102,13 +102,13 @@ bool ClassicGroup::accepts(const std::string& member_id) const {
         return member.second.join != nullptr;
       });
       return (found != members_.end() && found->second.join) ||
-             static_cast<std::size_t>(joined) < config_.max_size;
+             static_cast<std::size_t>(joined) < config_->max_size;
     }
     case State::completing_rebalance:
     case State::stable:
       break;
   }
-  return found != members_.end() || members_.size() < config_.max_size;
+  return found != members_.end() || members_.size() < config_->max_size;
 }
 
 bool ClassicGroup::everyone_supports(std::string_view protocol) const {
@@ -274,7 +274,7 @@ void ClassicGroup::add_member(const JoinCall& call, const std::string& id, const
   member.client_id = call.client_id;
   member.client_host = call.client_host;
   update_member(member, call, parked);
-  member.session_end = deadline_after(now, config_.new_member_join_timeout);
+  member.session_end = deadline_after(now, config_->new_member_join_timeout);
   pending_.erase(id);
   rebalance_or_complete(now);
 }
@@ -346,7 +346,7 @@ void ClassicGroup::prepare_rebalance(Time now) {
   more_came_ = false;
   become(State::preparing_rebalance);
   if (initial_delay_) {
-    delay_ = config_.initial_rebalance_delay;
+    delay_ = config_->initial_rebalance_delay;
     delay_left_ = std::max(rebalance_timeout() - delay_, Duration::zero());
     join_end_ = deadline_after(now, delay_);
   } else if (all_joined()) {
@@ -365,7 +365,7 @@ void ClassicGroup::try_complete(Time now) {
 void ClassicGroup::expire_initial_delay(Time now) {
   if (!more_came_ || delay_left_ == Duration::zero()) return complete_join(now);
   more_came_ = false;
-  const Duration next = std::min(config_.initial_rebalance_delay, delay_left_);
+  const Duration next = std::min(config_->initial_rebalance_delay, delay_left_);
   delay_left_ = std::max(delay_left_ - delay_, Duration::zero());
   delay_ = next;
   join_end_ = deadline_after(now, delay_);
@@ -587,6 +587,37 @@ void ClassicGroup::expire_sync(Time now) {
   const std::set<std::string> late = std::exchange(unsynced_, {});
   for (const std::string& id : late) remove(id);
   prepare_rebalance(now);
+}
+
+// ------------------------------------------------------------------------------------------
+// the other protocol
+
+void ClassicGroup::send_back() {
+  for (auto& [id, member] : members_) {
+    JoinAnswer join_again;
+    join_again.error = BrokerErrc::rebalance_in_progress;
+    join_again.member_id = id;
+    answer(member, std::move(join_again));
+    SyncAnswer sync_again;
+    sync_again.error = BrokerErrc::rebalance_in_progress;
+    answer(member, std::move(sync_again));
+  }
+}
+
+void ClassicGroup::take_over(std::int32_t generation, Members members, bool rebalance, Time now) {
+  generation_ = generation;
+  protocol_type_ = "consumer";
+  members_ = std::move(members);
+  leader_ = members_.begin()->first;
+  protocol_name_ = select_protocol();
+  topics_ = read_subscriptions();
+  state_ = previous_ = State::stable;
+  for (auto& [id, member] : members_) {
+    member.is_new = false;
+    touch(member, now);
+  }
+  store();
+  if (rebalance) prepare_rebalance(now);
 }
 
 // ------------------------------------------------------------------------------------------

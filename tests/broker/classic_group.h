@@ -106,7 +106,7 @@ class ClassicGroup {
   };
   using Members = std::map<std::string, Member, std::less<>>;
 
-  explicit ClassicGroup(const GroupConfig& config) : config_(config) {}
+  explicit ClassicGroup(const GroupConfig& config) : config_(&config) {}
 
   ParkedJoin join(const JoinCall& call, Time now);
   ParkedSync sync(const SyncCall& call, Time now);
@@ -123,6 +123,12 @@ class ClassicGroup {
   void unload();
   // Another one has taken over; members have a whole session timeout from now on.
   void load(Time now);
+
+  // The group goes on as one of the consumer protocol: whoever waits has to join again, there.
+  void send_back();
+  // It was one of that protocol, and only these members, who do not speak it, are left. They keep
+  // what they have, until the rebalance if there is to be one.
+  void take_over(std::int32_t generation, Members members, bool rebalance, Time now);
 
   void on_time(Time now);
   Time next_deadline() const;
@@ -184,7 +190,7 @@ class ClassicGroup {
   void answer(Member& member, JoinAnswer answer);
   void answer(Member& member, SyncAnswer answer);
 
-  const GroupConfig& config_;
+  const GroupConfig* config_;
   State state_ = State::empty;
   State previous_ = State::empty;
   std::int32_t generation_ = 0;

@@ -93,6 +93,8 @@ class Questions:
         name = self.topic.encode()
         self.subscription = (struct.pack(">hih", 3, 1, len(name)) + name + b"\xff" * 4 + b"\0" * 4 + b"\xff" * 6)
         self.names["0x" + self.subscription.hex()] = "SUBSCRIPTION"
+        for half in ([0, 1], [2, 3]):
+            self.assignment(half)
 
     def connect(self):
         return Connection(self.schemas, self.address)
@@ -109,6 +111,15 @@ class Questions:
         found = string(text, "member_id")
         self.names[found] = name
         return found
+
+    def assignment(self, partitions, more=b""):
+        name = self.topic.encode()
+        data = struct.pack(">hih", 3, 1, len(name)) + name + struct.pack(">i", len(partitions))
+        data += struct.pack(">%di" % len(partitions), *partitions)
+        data += struct.pack(">i", len(more) or -1) + more
+        shown = data.hex() if len(data) <= 32 else "%s... (%d bytes)" % (data[:32].hex(), len(data))
+        self.names["0x" + shown] = "ASSIGNMENT" + "".join("-%d" % p for p in partitions)
+        return data
 
     # ------------------------------------------------------------------------------ single requests
 
@@ -302,28 +313,32 @@ def ask_modern_forms(q):
     q.keep("KIP-848: empty instance id", q.beat("a", 0, InstanceId=""))
 
 
-def ask_modern_members(q):
-    def beat(what, *args, **others):
-        answer = q.beat(*args, **others)
-        q.keep("KIP-848: " + what, answer)
-        return number(answer, "member_epoch"), answer
+def beat(q, what, *args, **others):
+    answer = q.beat(*args, **others)
+    q.keep(what, answer)
+    return number(answer, "member_epoch"), answer
 
-    first, _ = beat("a joins", "a", 0)
+
+def ask_modern_members(q):
+    def modern(what, *args, **others):
+        return beat(q, "KIP-848: " + what, *args, **others)
+
+    first, _ = modern("a joins", "a", 0)
     time.sleep(q.patience)
     a = number(q.beat("a", first, False), "member_epoch")
-    beat("a says everything", "a", a, owned=[0, 1, 2, 3])
-    beat("a in a later epoch", "a", a + 1, False)
-    beat("b in an epoch without joining", "b", 2, False)
+    modern("a says everything", "a", a, owned=[0, 1, 2, 3])
+    modern("a in a later epoch", "a", a + 1, False)
+    modern("b in an epoch without joining", "b", 2, False)
     b = number(q.beat("b", 0), "member_epoch")
     time.sleep(q.patience)
-    b, _ = beat("b waits", "b", b, False)
-    _, told = beat("a has to let go", "a", a, False)
+    b, _ = modern("b waits", "b", b, False)
+    _, told = modern("a has to let go", "a", a, False)
     kept = [int(n) for n in re.search(r"partitions: \[([\d, ]*)\]", told).group(1).split(", ")]
-    beat("a does not say what it has", "a", a, False)
-    old, (a, _) = a, beat("a has let go", "a", a, owned=kept)
-    beat("a has not got the answer", "a", old, owned=kept)
-    beat("a duplicate", "a", old, False)
-    b, _ = beat("b is given them", "b", b, False)
+    modern("a does not say what it has", "a", a, False)
+    old, (a, _) = a, modern("a has let go", "a", a, owned=kept)
+    modern("a has not got the answer", "a", old, owned=kept)
+    modern("a duplicate", "a", old, False)
+    b, _ = modern("b is given them", "b", b, False)
     q.keep("KIP-848: describe", q.main.ask("ConsumerGroupDescribe", 1, {"GroupIds": [q.group]}))
     q.keep("KIP-848: describe as classic", q.describe())
     for what, member, epoch, version in (("", "a", a, 9), (" in an older epoch", "a", old, 9),
@@ -355,8 +370,109 @@ def ask_modern_static(q):
     q.keep("KIP-848: empty: commit for oneself", q.commit("", -1))
 
 
+# ---------------------------------------------------------------------------- both protocols in a group
+
+def ask_mixed_upgrade(q):
+    answer = q.joined()
+    classic = q.learn(answer, "classic")
+    generation = number(q.joined(classic), "generation_id")
+    q.synced(classic, generation, [(classic, q.assignment([0, 1, 2, 3]))])
+    _, told = beat(q, "mixed: a joins a classic group", "a", 0)
+    epoch = number(told, "member_epoch")
+    q.keep("mixed: describe as classic", q.describe())
+    q.keep("mixed: heartbeat", q.heartbeat(classic, generation))
+    q.keep("mixed: heartbeat of another generation", q.heartbeat(classic, generation + 5))
+    q.keep("mixed: heartbeat of a in the classic form", q.heartbeat("a", epoch))
+    q.keep("mixed: sync", q.synced(classic, generation))
+    q.keep("mixed: commit", q.commit(classic, generation))
+    q.keep("mixed: join with another protocol type", q.joined(classic, ProtocolType="connect"))
+    q.keep("mixed: join with another protocol", q.joined(classic, Protocols=[{"Name": "x", "Metadata": b""}]))
+    q.keep("mixed: join without a subscription", q.joined(classic, Protocols=[{"Name": "range", "Metadata": b"\1"}]))
+    answer = q.joined(classic)
+    q.keep("mixed: join", answer)
+    generation = number(answer, "generation_id")
+    q.keep("mixed: sync of another protocol", q.synced(classic, generation, ProtocolName="sticky"))
+    q.keep("mixed: sync of another generation", q.synced(classic, generation + 1))
+    q.keep("mixed: sync after join", q.synced(classic, generation))
+    q.keep("mixed: heartbeat after sync", q.heartbeat(classic, generation))
+    beat(q, "mixed: a is given the rest", "a", epoch, False)
+    q.keep("mixed: describe", q.main.ask("ConsumerGroupDescribe", 1, {"GroupIds": [q.group]}))
+    for what, later, version in (("", 0, 9), (" in an older generation", -1, 9), (" in a later generation", 1, 9),
+                                 (" in an older version", 0, 8)):
+        q.keep("mixed: commit in the group%s" % what, q.commit(classic, generation + later, version))
+    q.keep("mixed: fetch", q.fetch(classic, generation))
+    q.keep("mixed: fetch in an older generation", q.fetch(classic, generation - 1))
+    q.keep("mixed: a leaves", q.beat("a", -1, False))
+    q.keep("mixed: describe without a", q.describe())
+    q.keep("mixed: heartbeat without a", q.heartbeat(classic, generation))
+    q.keep("mixed: join without a", q.joined(classic))
+    q.leave(5, {"MemberId": classic})
+
+
+def ask_mixed_downgrade(q):
+    epoch = number(q.beat("b", 0), "member_epoch")
+    time.sleep(q.patience)
+    epoch = number(q.beat("b", epoch, False), "member_epoch")
+    q.beat("b", epoch, owned=[0, 1, 2, 3])
+    answer = q.joined()
+    classic = q.learn(answer, "newcomer")
+    q.keep("mixed: a classic member joins", answer)
+    q.joined(classic)
+    time.sleep(q.patience)
+    answer = q.joined(classic)
+    generation = number(answer, "generation_id")
+    q.keep("mixed: it joins again", answer)
+    q.keep("mixed: it is given nothing yet", q.synced(classic, generation))
+    q.keep("mixed: heartbeat while another has them", q.heartbeat(classic, generation))
+    beat(q, "mixed: b has to let go", "b", epoch, False)
+    beat(q, "mixed: b has let go", "b", epoch, owned=[0, 1])
+    q.keep("mixed: heartbeat when they are free", q.heartbeat(classic, generation))
+    q.joined(classic)
+    q.keep("mixed: they are given", q.synced(classic, generation))
+    q.keep("mixed: send away", q.leave(5, {"MemberId": "b"}, {"MemberId": "nobody"}))
+    q.keep("mixed: b is not in it any more", q.beat("b", epoch + 1, False))
+    q.leave(5, {"MemberId": classic})
+
+
+def ask_mixed_static(q):
+    answer = q.joined(GroupInstanceId="one")
+    classic = q.learn(answer, "one as classic")
+    generation = number(answer, "generation_id")
+    q.synced(classic, generation, [(classic, q.assignment([0, 1, 2, 3]))], GroupInstanceId="one")
+    q.keep("mixed: an instance id moves on", q.beat("c", 0, InstanceId="one"))
+    q.keep("mixed: its old self", q.heartbeat(classic, generation, GroupInstanceId="one"))
+    answer = q.joined(GroupInstanceId="one")
+    q.learn(answer, "one again")
+    q.keep("mixed: it comes back", answer)
+    q.keep("mixed: describe it", q.describe())
+    q.leave(5, {"MemberId": "", "GroupInstanceId": "one"})
+
+
+def ask_mixed_refused(q):
+    garbled = [{"Name": "range", "Metadata": b"\1"}]
+    member = string(q.joined(Protocols=garbled), "member_id")
+    q.joined(member, Protocols=garbled)
+    q.keep("mixed: a joins who cannot be understood", q.beat("a", 0))
+    q.leave(5, {"MemberId": member})
+    member = string(q.joined(), "member_id")
+    generation = number(q.joined(member), "generation_id")
+    q.synced(member, generation, [(member, q.assignment([0], b"more"))])
+    q.keep("mixed: a joins who are told more than partitions", q.beat("a", 0))
+    q.leave(5, {"MemberId": member})
+    member = string(q.joined(ProtocolType="connect"), "member_id")
+    q.joined(member, ProtocolType="connect")
+    q.keep("mixed: a joins who are no consumers", q.beat("a", 0))
+    q.leave(5, {"MemberId": member})
+    q.beat("a", 0)
+    q.beat("a", -1, False)
+    q.keep("mixed: an old id in an empty group", q.joined("nobody"))
+    member = q.learn(q.joined(), "first again")
+    q.keep("mixed: a group of its own again", q.joined(member))
+
+
 def ask_all(address, patience=0.0):
     q = Questions(address, patience)
+    base = q.group
     ask_without_group(q)
     leader, generation = ask_first_member(q)
     ask_static_members(q, leader, generation)
@@ -365,6 +481,9 @@ def ask_all(address, patience=0.0):
     ask_modern_forms(q)
     ask_modern_members(q)
     ask_modern_static(q)
+    for ask in (ask_mixed_upgrade, ask_mixed_downgrade, ask_mixed_static, ask_mixed_refused):
+        q.group = "%s-%s" % (base, ask.__name__.removeprefix("ask_mixed_"))
+        ask(q)
     return q.answers
 
 

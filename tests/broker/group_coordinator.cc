@@ -39,6 +39,26 @@ Time Group::end_of(std::string_view topic, const CommittedOffset& offset,
   return offset.expires != kNever ? offset.expires : deadline_after(since, retention);
 }
 
+bool Group::become_modern(KafkaCluster& cluster, Time now) {
+  const bool empty = classic.is_empty();
+  if (!empty && !classic.is_of_consumers()) return false;
+  modern.emplace(cluster.config().groups, cluster);
+  if (!empty && !modern->take_over(classic, now)) {
+    modern.reset();
+    return false;
+  }
+  classic.send_back();
+  cluster.groups().wake_answered(*this);
+  classic = ClassicGroup(cluster.config().groups);
+  return true;
+}
+
+void Group::return_to_classic(bool rebalance, Time now) {
+  if (!modern || !modern->only_classic()) return;
+  classic.take_over(modern->epoch(), modern->classic_members(), rebalance, now);
+  modern.reset();
+}
+
 bool Group::expire(Time now, Duration retention) {
   if (now < expire_at) return false;
   bool left = false;
@@ -195,6 +215,7 @@ void GroupCoordinator::on_time(std::int32_t node, Now now) {
     }
     group.classic.on_time(now.mono);
     if (group.modern) group.modern->on_time(now.mono);
+    group.return_to_classic(true, now.mono);
     wake_answered(group);
     if (group.expire(now.mono, retention)) groups_.erase(at);
     at = next;

@@ -41,9 +41,15 @@ struct CommittedOffset {
   Time expires = kNever;  // as the commit said (up to version 4), whatever offsets_retention is
 };
 
-// Of either kind: classic, unless there is a modern one. Only a group without members can change.
+// Of either kind: classic, unless there is a modern one. With the first member of the consumer
+// protocol a group becomes modern, with its last it becomes classic, if others are left. Without
+// members it is either, as one likes.
 struct Group {
   explicit Group(const GroupConfig& config) : classic(config) {}
+  // False if it stays as it is: for its members, who are no consumers or cannot be understood.
+  bool become_modern(KafkaCluster& cluster, Time now);
+  // If nobody is left who speaks the consumer protocol.
+  void return_to_classic(bool rebalance, Time now);
   bool is_empty() const { return modern ? modern->is_empty() : classic.is_empty(); }
   bool is_subscribed_to(std::string_view topic) const {
     return modern ? modern->is_subscribed_to(topic) : classic.is_subscribed_to(topic);

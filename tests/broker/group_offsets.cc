@@ -53,7 +53,8 @@ BrokerErrc open_group(Request& request, const kafka::OffsetCommitRequest& in, Gr
     const BrokerErrc error =
         out->modern->may_commit(in.member_id, in.generation_id_or_member_epoch);
     const bool too_old = error != BrokerErrc::unknown_member_id && !out->is_empty() &&
-                         request.version() < kFirstVersionForAnyProtocol;
+                         request.version() < kFirstVersionForAnyProtocol &&
+                         !out->modern->is_classic(in.member_id);
     return too_old ? BrokerErrc::unsupported_version : error;
   }
   const wire::Text instance = in.group_instance_id;

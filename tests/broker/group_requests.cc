@@ -116,8 +116,8 @@ BrokerErrc check_join(Request& request, const kafka::JoinGroupRequest& in) {
     return error;
   }
   Group* group = request.cluster->groups().find(in.group_id);
-  if (group && group->modern) {
-    if (!group->is_empty()) return BrokerErrc::inconsistent_group_protocol;
+  if (group && group->modern && group->is_empty()) {
+    if (!in.member_id.empty()) return BrokerErrc::unknown_member_id;
     group->modern.reset();
   }
   return group || in.member_id.empty() ? BrokerErrc::none : BrokerErrc::unknown_member_id;
@@ -153,7 +153,17 @@ ClassicGroup::ParkedJoin begin_join(Request& request, const kafka::JoinGroupRequ
   }
   GroupCoordinator& groups = request.cluster->groups();
   Group& group = groups.find_or_create(in.group_id);
-  auto parked = group.classic.join(read_join(request, in), request.now.mono);
+  const JoinCall call = read_join(request, in);
+  const Time now = request.now.mono;
+  if (group.modern) {
+    auto answered = std::make_shared<Parked<JoinAnswer>>();
+    answered->done = true;
+    answered->answer = group.modern->join(call, now);
+    // A restart is no reason for a rebalance: the member has what it had.
+    if (call.instance_id) group.return_to_classic(false, now);
+    return answered;
+  }
+  auto parked = group.classic.join(call, now);
   groups.wake_answered(group);
   return parked;
 }
@@ -214,7 +224,6 @@ BrokerErrc find_group(Request& request, wire::Text id, Group*& out) {
     return error;
   }
   out = request.cluster->groups().find(id);
-  if (out && out->modern) out = nullptr;
   return out ? BrokerErrc::none : BrokerErrc::unknown_member_id;
 }
 
@@ -238,6 +247,12 @@ ClassicGroup::ParkedSync begin_sync(Request& request, const kafka::SyncGroupRequ
   call.protocol_name = optional(in.protocol_name);
   for (const auto& one : in.assignments) {
     call.assignments[one.member_id.str()] = one.assignment.str();
+  }
+  if (group->modern) {
+    auto answered = std::make_shared<Parked<SyncAnswer>>();
+    answered->done = true;
+    answered->answer = group->modern->sync(call, request.now.mono);
+    return answered;
   }
   auto parked = group->classic.sync(call, request.now.mono);
   request.cluster->groups().wake_answered(*group);
@@ -278,8 +293,11 @@ Outcome handle(Request& request, const kafka::HeartbeatRequest& in, kafka::Heart
     Group* group = nullptr;
     error = find_group(request, in.group_id, group);
     if (error == BrokerErrc::none) {
-      error = group->classic.heartbeat(in.member_id, optional(in.group_instance_id),
-                                       in.generation_id, request.now.mono);
+      const OptionalText instance = optional(in.group_instance_id);
+      const Time now = request.now.mono;
+      error = group->modern
+                  ? group->modern->classic_heartbeat(in.member_id, instance, in.generation_id, now)
+                  : group->classic.heartbeat(in.member_id, instance, in.generation_id, now);
     } else if (error == BrokerErrc::coordinator_load_in_progress) {
       error = BrokerErrc::none;  // who is a member is not known yet: nobody is sent away
     }
@@ -288,6 +306,15 @@ Outcome handle(Request& request, const kafka::HeartbeatRequest& in, kafka::Heart
   out.error_code = code(error);
   return Outcome::answer;
 }
+
+namespace {
+
+BrokerErrc leave(Group& group, const std::string& member_id, const OptionalText& instance_id) {
+  return group.modern ? group.modern->classic_leave(member_id, instance_id)
+                      : group.classic.leave(member_id, instance_id);
+}
+
+}  // namespace
 
 Outcome handle(Request& request, const kafka::LeaveGroupRequest& in,
                kafka::LeaveGroupResponse& out) {
@@ -308,13 +335,14 @@ Outcome handle(Request& request, const kafka::LeaveGroupRequest& in,
   for (std::size_t i = 0; i < count; ++i) {
     members[i].member_id = together ? in.members[i].member_id : in.member_id;
     members[i].group_instance_id = together ? in.members[i].group_instance_id : wire::Text::null();
-    const BrokerErrc error = group ? group->classic.leave(members[i].member_id.str(),
-                                                          optional(members[i].group_instance_id))
-                                   : found;
+    const BrokerErrc error =
+        group ? leave(*group, members[i].member_id.str(), optional(members[i].group_instance_id))
+              : found;
     members[i].error_code = code(error);
     any = any || error == BrokerErrc::none;
   }
-  if (any) group->classic.left(request.now.mono);
+  if (any && !group->modern) group->classic.left(request.now.mono);
+  if (group) group->return_to_classic(true, request.now.mono);
   if (group) request.cluster->groups().wake_answered(*group);
   if (together) {
     out.members = {members.data(), count};

@@ -19,16 +19,36 @@ using std::chrono::seconds;
 
 inline constexpr std::string_view kGroup = "g";
 
-// What a subscription to these topics looks like to a coordinator.
-inline std::string subscription(const std::vector<std::string>& topics) {
-  std::vector<wire::Text> names(topics.begin(), topics.end());
-  kafka::ConsumerProtocolSubscription message;
-  message.topics = {names.data(), names.size()};
+template <class M>
+std::string embedded(const M& message) {
   const auto size = kafka::embedded_size(message);
   Bytes bytes(*size);
   wire::Writer writer(bytes);
   kafka::encode_embedded(message, writer);
   return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+// What a subscription to these topics looks like to a coordinator, of a member that has these
+// partitions of topic "t".
+inline std::string subscription(const std::vector<std::string>& topics,
+                                const std::vector<std::int32_t>& owned = {}) {
+  std::vector<wire::Text> names(topics.begin(), topics.end());
+  kafka::ConsumerProtocolSubscription message;
+  message.topics = {names.data(), names.size()};
+  kafka::ConsumerProtocolSubscription::TopicPartition of_t{"t", {owned.data(), owned.size()}};
+  message.owned_partitions = {&of_t, owned.empty() ? 0U : 1U};
+  return embedded(message);
+}
+
+// What an assignment of these partitions of topic "t" looks like to a member.
+inline std::string assignment(const std::vector<std::int32_t>& partitions,
+                              std::string_view user_data = {}) {
+  kafka::ConsumerProtocolAssignment message;
+  if (!user_data.empty()) message.user_data = wire::Bytes(user_data);
+  kafka::ConsumerProtocolAssignment::TopicPartition of_t{"t",
+                                                         {partitions.data(), partitions.size()}};
+  message.assigned_partitions = {&of_t, partitions.empty() ? 0U : 1U};
+  return embedded(message);
 }
 
 struct Joined {

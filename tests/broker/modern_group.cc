@@ -38,6 +38,10 @@ bool may_own_any(const std::optional<Assignment>& owned, const Assignment& of) {
   return false;
 }
 
+BrokerErrc not_its_epoch(const ModernGroup::Member& member) {
+  return member.classic ? BrokerErrc::illegal_generation : BrokerErrc::stale_member_epoch;
+}
+
 ModernAnswer refused(BrokerErrc error, std::string message) {
   ModernAnswer answer;
   answer.error = error;
@@ -123,7 +127,8 @@ ModernAnswer ModernGroup::find_member(const ModernCall& call, std::string& old_i
   if (holder && *holder != call.member_id) {
     const std::string who = "The instance id belongs to member " + *holder + ".";
     if (!joins) return refused(BrokerErrc::fenced_instance_id, who);
-    if (members_.at(*holder).epoch != kAwayEpoch) {
+    const Member& member = members_.at(*holder);
+    if (member.epoch != kAwayEpoch && !member.classic) {
       return refused(BrokerErrc::unreleased_instance_id, who);
     }
     old_id = *holder;
@@ -150,6 +155,13 @@ void ModernGroup::update(Member& member, const ModernCall& call) {
   if (before != std::pair(member.topic_names, member.topic_regex)) ++epoch_;
 }
 
+void ModernGroup::rename(const std::string& from, const std::string& to) {
+  members_[to] = std::move(members_.at(from));
+  members_.erase(from);
+  target_[to] = std::move(target_[from]);
+  target_.erase(from);
+}
+
 ModernAnswer ModernGroup::heartbeat(const ModernCall& call, Time now) {
   if (call.epoch < 0) return leave(call);
   if (members_.size() >= config_.max_size && !members_.contains(call.member_id)) {
@@ -157,13 +169,9 @@ ModernAnswer ModernGroup::heartbeat(const ModernCall& call, Time now) {
   }
   std::string old_id;
   if (ModernAnswer no = find_member(call, old_id); no.error != BrokerErrc::none) return no;
-  if (!old_id.empty()) {
-    members_[call.member_id] = std::move(members_.at(old_id));
-    members_.erase(old_id);
-    target_[call.member_id] = std::move(target_[old_id]);
-    target_.erase(old_id);
-  }
+  if (!old_id.empty()) rename(old_id, call.member_id);
   Member& member = members_[call.member_id];
+  member.classic.reset();
   const Assignment before = member.assigned;
   if (call.epoch == kJoiningEpoch) member.epoch = member.previous_epoch = kJoiningEpoch;
   update(member, call);
@@ -224,7 +232,7 @@ void ModernGroup::reconcile(const std::string& id, const ModernCall& call, Time 
       break;
   }
   move_on(id, member, call);
-  if (member.step != Step::revoking) {
+  if (member.step != Step::revoking || member.classic) {
     member.revoke_end = kNever;
   } else if (step != Step::revoking || member.epoch != epoch) {
     member.revoke_end = deadline_after(now, member.rebalance_timeout);
@@ -282,8 +290,10 @@ void ModernGroup::move_on(const std::string& id, Member& member, const ModernCal
 // ------------------------------------------------------------------------------- leaving, expiring
 
 void ModernGroup::remove(const std::string& id) {
+  const bool was_classic = is_classic(id);
   members_.erase(id);
   target_.erase(id);
+  if (!was_classic && only_classic()) return;  // a classic group is made of it, as it was
   ++epoch_;
   if (members_.empty()) assignment_epoch_ = epoch_;
 }
@@ -314,7 +324,7 @@ BrokerErrc ModernGroup::may_commit(std::string_view member_id, std::int32_t epoc
   if (epoch < 0 && members_.empty()) return BrokerErrc::none;
   const auto found = members_.find(member_id);
   if (found == members_.end()) return BrokerErrc::unknown_member_id;
-  return epoch <= found->second.epoch ? BrokerErrc::none : BrokerErrc::stale_member_epoch;
+  return epoch <= found->second.epoch ? BrokerErrc::none : not_its_epoch(found->second);
 }
 
 BrokerErrc ModernGroup::may_commit(std::string_view member_id, std::int32_t epoch,
@@ -323,7 +333,7 @@ BrokerErrc ModernGroup::may_commit(std::string_view member_id, std::int32_t epoc
   if (found == members_.end() || found->second.epoch == epoch) return BrokerErrc::none;
   const auto since = found->second.since.find({topic, partition});
   const bool had_it = since != found->second.since.end() && since->second <= epoch;
-  return had_it ? BrokerErrc::none : BrokerErrc::stale_member_epoch;
+  return had_it ? BrokerErrc::none : not_its_epoch(found->second);
 }
 
 BrokerErrc ModernGroup::may_fetch(std::optional<std::string_view> member_id,
@@ -331,22 +341,30 @@ BrokerErrc ModernGroup::may_fetch(std::optional<std::string_view> member_id,
   if (!member_id && epoch < 0) return BrokerErrc::none;
   const auto found = members_.find(member_id.value_or(""));
   if (found == members_.end()) return BrokerErrc::unknown_member_id;
-  return found->second.epoch == epoch ? BrokerErrc::none : BrokerErrc::stale_member_epoch;
+  return found->second.epoch == epoch ? BrokerErrc::none : not_its_epoch(found->second);
 }
 
 void ModernGroup::load(Time now) {
   for (auto& [id, member] : members_) {
-    member.session_end = deadline_after(now, config_.consumer_session_timeout);
-    if (member.step == Step::revoking) {
+    const Duration session =
+        member.classic ? member.classic->session_timeout : config_.consumer_session_timeout;
+    member.session_end = deadline_after(now, session);
+    if (member.step == Step::revoking && !member.classic) {
       member.revoke_end = deadline_after(now, member.rebalance_timeout);
     }
   }
 }
 
+Time ModernGroup::deadline_of(const Member& member) const {
+  const Time earliest = std::min(member.session_end, member.revoke_end);
+  if (!member.classic) return earliest;
+  return std::min({earliest, member.classic->join_end, member.classic->sync_end});
+}
+
 Time ModernGroup::next_deadline() const {
   Time earliest = kNever;
   for (const auto& [id, member] : members_) {
-    earliest = std::min({earliest, member.session_end, member.revoke_end});
+    earliest = std::min(earliest, deadline_of(member));
   }
   return earliest;
 }
@@ -354,7 +372,7 @@ Time ModernGroup::next_deadline() const {
 void ModernGroup::on_time(Time now) {
   std::vector<std::string> late;
   for (const auto& [id, member] : members_) {
-    if (now >= std::min(member.session_end, member.revoke_end)) late.push_back(id);
+    if (now >= deadline_of(member)) late.push_back(id);
   }
   for (const std::string& id : late) remove(id);
 }

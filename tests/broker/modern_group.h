@@ -5,6 +5,10 @@
 // member shall not have any more and waits until the member says that it has let go, then it gives
 // what is new, as far as others have let go of it. So no partition has two owners at any time.
 //
+// Members of the classic protocol can be among them, while a group moves from one protocol to the
+// other: they are led the same way, by JoinGroup and SyncGroup, and their generation is their
+// epoch.
+//
 // All of this is stored at once, so the group survives its coordinator. Time comes from outside.
 #ifndef TERN_TESTS_BROKER_MODERN_GROUP_H_
 #define TERN_TESTS_BROKER_MODERN_GROUP_H_
@@ -20,6 +24,7 @@
 
 #include "client/core/time.h"
 #include "protocol/kafka/errors.h"
+#include "tests/broker/classic_group.h"
 #include "tests/broker/group_config.h"
 #include "tests/broker/modern_assignors.h"
 
@@ -58,7 +63,16 @@ class ModernGroup {
  public:
   enum class Step { stable, revoking, waiting };
 
+  // What there is of a member that speaks the classic protocol.
+  struct Classic {
+    GroupProtocols protocols;
+    Duration session_timeout{};
+    Time join_end = kNever;  // it was told to join again
+    Time sync_end = kNever;  // it has joined
+  };
+
   struct Member {
+    std::optional<Classic> classic;
     std::optional<std::string> instance_id;
     std::optional<std::string> rack_id;
     std::string client_id;
@@ -91,6 +105,21 @@ class ModernGroup {
                                const wire::Uuid& topic, std::int32_t partition) const;
   kafka::BrokerErrc may_fetch(std::optional<std::string_view> member_id, std::int32_t epoch) const;
 
+  // --- members of the classic protocol among them (mixed_group.cc)
+  // The group was classic; its members stay, with what they have. False if what they say of
+  // themselves cannot be read.
+  bool take_over(const ClassicGroup& group, Time now);
+  // There is nobody else left: these go on in a classic group.
+  bool only_classic() const;
+  ClassicGroup::Members classic_members() const;
+  bool is_classic(std::string_view member_id) const;
+  JoinAnswer join(const JoinCall& call, Time now);
+  SyncAnswer sync(const SyncCall& call, Time now);
+  kafka::BrokerErrc classic_heartbeat(std::string_view member_id, const OptionalText& instance_id,
+                                      std::int32_t generation, Time now);
+  // An administrator can send away any member like this.
+  kafka::BrokerErrc classic_leave(const std::string& member_id, const OptionalText& instance_id);
+
   // Another coordinator has taken over; members have a whole session timeout from now on.
   void load(Time now);
   void on_time(Time now);
@@ -111,6 +140,7 @@ class ModernGroup {
   ModernAnswer find_member(const ModernCall& call, std::string& old_id) const;
   ModernAnswer check_epoch(const Member& member, const ModernCall& call) const;
   void update(Member& member, const ModernCall& call);
+  void rename(const std::string& from, const std::string& to);
   void remove(const std::string& id);
   std::set<wire::Uuid> topics_of(const Member& member) const;
   void refresh_target();
@@ -118,6 +148,12 @@ class ModernGroup {
   void move_on(const std::string& id, Member& member, const ModernCall& call);
   bool is_free(const wire::Uuid& topic, std::int32_t partition) const;
   const std::string* static_member(std::string_view instance_id) const;
+  kafka::BrokerErrc find_classic(std::string_view member_id, const OptionalText& instance_id,
+                                 std::int32_t generation, Member*& out);
+  bool supports(const JoinCall& call) const;
+  bool waits_for_others(const std::string& id) const;
+  std::string assignment_of(const Member& member, const Assignment& assignment) const;
+  Time deadline_of(const Member& member) const;
 
   const GroupConfig& config_;
   KafkaCluster& cluster_;

@@ -21,6 +21,7 @@ using DescribedMember = kafka::ConsumerGroupDescribeResponse::Member;
 using DescribedPartitions = kafka::ConsumerGroupDescribeResponse::TopicPartitions;
 
 constexpr std::int16_t kFirstVersionWithOwnIds = 1;
+constexpr std::int8_t kClassicMember = 0;
 constexpr std::int8_t kConsumerMember = 1;
 constexpr std::int32_t kAllGroupOperations = 0xd48;
 
@@ -93,7 +94,8 @@ ModernCall read_call(Request& request, const HeartbeatIn& in) {
   return call;
 }
 
-// A group that has never been, or that nobody is in, becomes one of this kind.
+// A group that has never been, or that nobody is in, or that has consumers of the classic protocol,
+// becomes one of this kind.
 BrokerErrc find_group(Request& request, const HeartbeatIn& in, std::string& why, Group*& out) {
   if (const BrokerErrc error = check_coordinator(request, in.group_id); error != BrokerErrc::none) {
     return error;
@@ -101,13 +103,17 @@ BrokerErrc find_group(Request& request, const HeartbeatIn& in, std::string& why,
   GroupCoordinator& groups = request.cluster->groups();
   out = groups.find(in.group_id);
   const bool joins = in.member_epoch == kJoiningEpoch;
-  const bool usable = out ? out->modern || (joins && out->classic.is_empty()) : joins;
+  const bool usable =
+      out ? out->modern || (joins && out->become_modern(*request.cluster, request.now.mono))
+          : joins;
   if (!usable) {
     why = "Group " + in.group_id.str() + (out ? " is not a consumer group." : " not found.");
     return BrokerErrc::group_id_not_found;
   }
-  if (!out) out = &groups.find_or_create(in.group_id);
-  if (!out->modern) out->modern.emplace(request.cluster->config().groups, *request.cluster);
+  if (!out) {
+    out = &groups.find_or_create(in.group_id);
+    out->become_modern(*request.cluster, request.now.mono);
+  }
   return BrokerErrc::none;
 }
 
@@ -141,6 +147,7 @@ Outcome handle(Request& request, const HeartbeatIn& in, HeartbeatOut& out) {
   if (error == BrokerErrc::none) {
     const ModernCall call = read_call(request, in);
     const ModernAnswer answer = group->modern->heartbeat(call, request.now.mono);
+    group->return_to_classic(true, request.now.mono);
     error = answer.error;
     why = answer.message;
     if (error == BrokerErrc::none) {
@@ -208,7 +215,7 @@ void describe(Request& request, const ModernGroup& group, Described& out) {
         member.topic_regex ? wire::Text(*member.topic_regex) : wire::Text();
     one.assignment.topic_partitions = named_partitions(request, member.assigned);
     one.target_assignment.topic_partitions = named_partitions(request, group.target(id));
-    one.member_type = kConsumerMember;
+    one.member_type = member.classic ? kClassicMember : kConsumerMember;
   }
   out.members = {members.data(), members.size()};
 }
