@@ -9,8 +9,8 @@
 
 Suites: kcat (librdkafka), kcat and `TERN kafka` reading what the other one has written, kafka-python,
 aiokafka, and the Java clients of an old and of a new Kafka; consumer groups of all of them and of
-confluent-kafka (group_peers.py). What is answered about groups is compared with what Kafka answers
-(group_answers.py). One that is not installed is skipped, loudly.
+confluent-kafka (group_peers.py), and franz-go's own tests of its groups. What is answered about groups is
+compared with what Kafka answers (group_answers.py). One that is not installed is skipped, loudly.
 The last line says how many checks passed, failed and were skipped; the exit code is 0 if none failed.
 """
 import json
@@ -403,6 +403,34 @@ def java_suite(servers, version):
     check(who + " is told every offset", offsets == list(range(500)), out[-300:] + errors)
 
 
+# ------------------------------------------------------------------------------------------ franz-go
+
+KGO = CACHE.parent / "kgo_test"
+# TestClient_Produce comes before the others, which run side by side: it finds out for them which protocols
+# the broker speaks.
+KGO_TESTS = ["TestClient_Produce", "TestGroupSimple/classic", "TestGroupSimple/848", "TestGroupETL/range",
+             "TestGroupETL/range/848", "TestGroupETL/sticky/848", "TestGroupETL/sticky/848/static",
+             "TestGroupETL/cooperative-sticky", "TestGroupETL/cooperative-sticky/static"]
+
+
+def franz_go_suite(servers):
+    """Its own tests. ETL: three groups in a row, each reads what the one before it has written, while members
+    come, leave, and leave without a commit; every record once and in order."""
+    settings = {"KGO_SEEDS": servers, "KGO_TEST_RF": str(len(servers.split(","))), "KGO_TEST_RECORDS": "10000",
+                "KGO_LOG_LEVEL": "none"}
+    wanted = "^(%s)$" % "|".join(sorted({name.split("/")[0] for name in KGO_TESTS}))
+    done = subprocess.run([KGO, "-test.v", "-test.timeout", "90s", "-test.run", wanted], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env={**os.environ, **settings})
+    out = done.stdout.decode(errors="replace")
+    results = {name: result for result, name in re.findall(r"^ *--- (\w+): (\S+)", out, re.M)}
+    for name in KGO_TESTS:
+        if results.get(name) == "SKIP":
+            skip("franz-go's " + name, "it skips itself")
+        else:
+            check("franz-go's " + name, results.get(name) == "PASS", results.get(name, "did not end"))
+    check("franz-go's tests end well", done.returncode == 0, out[-6000:])
+
+
 # ------------------------------------------------------------------------------------------- answers
 
 def answers_suite(servers):
@@ -471,6 +499,10 @@ def run_all(servers, tern=None, embedded=False):
         skip("kcat", "not installed; it is Debian's package kcat")
     for name in SUITES:
         run_in_python(name, servers)
+    if KGO.exists():
+        franz_go_suite(servers)
+    else:
+        skip("franz-go", "its tests are not built; ./dev setup does it where there is a Go")
     if embedded:
         answers_suite(servers)
     for version in JAVA:
