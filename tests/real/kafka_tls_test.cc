@@ -2,91 +2,59 @@
 // TERN_KAFKA names, 20 ports above the first, with an SSL listener 3 above that, which wants
 // certificates of its clients.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <asio/use_future.hpp>
 #include <chrono>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "client/kafka/consumer.h"
 #include "client/kafka/producer.h"
 #include "client/net/runtime.h"
 #include "client/tls/openssl.h"
-#include "tests/tls/authority.h"
+#include "tests/real/environment.h"
+#include "tests/real/tls_broker.h"
 
 namespace tern::kafka {
 namespace {
 
 using asio::use_future;
+using real::environment;
 using std::chrono::seconds;
-using tls::testing::Authority;
 using tls::testing::Identity;
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value ? value : "";
-}
 
 class Node {
  public:
-  Node()
-      : folder_(std::filesystem::path(::testing::TempDir()) /
-                ("tls." + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(folder_);
-    const std::string first = environment("TERN_KAFKA");
-    port_ = std::stoi(first.substr(first.find(':') + 1)) + 20;
-    const Identity server = authority.issue({.name = "the broker", .hosts = "IP:127.0.0.1"});
-    std::ofstream(file("ca")) << authority.pem();
-    std::ofstream(file("server")) << server.key << server.certificate;
-    const std::string plain = "PLAINTEXT://127.0.0.1:" + std::to_string(port_);
+  Node() : broker_(environment("TERN_KAFKA"), environment("TERN_KAFKA_CONTROL"), 20) {
+    const Identity server = authority().issue({.name = "the broker", .hosts = "IP:127.0.0.1"});
+    broker_.save("ca", authority().pem());
+    broker_.save("server", server.key + server.certificate);
+    const std::string plain = "PLAINTEXT://127.0.0.1:" + std::to_string(broker_.port);
     const std::string ssl = "SSL://" + address();
-    std::string settings;
-    for (const std::string& each :
-         {"listeners=" + plain + "," + ssl +
-              ",CONTROLLER://127.0.0.1:" + std::to_string(port_ + 50),
-          "advertised.listeners=" + plain + "," + ssl,
-          std::string("listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-                      "SSL:SSL"),
-          std::string("ssl.keystore.type=PEM"), "ssl.keystore.location=" + file("server"),
-          std::string("ssl.truststore.type=PEM"), "ssl.truststore.location=" + file("ca"),
-          std::string("ssl.client.auth=required")}) {
-      settings += " --set " + each;
-    }
-    control("start", settings);
+    broker_.start(
+        {"listeners=" + plain + "," + ssl +
+             ",CONTROLLER://127.0.0.1:" + std::to_string(broker_.port + 50),
+         "advertised.listeners=" + plain + "," + ssl,
+         "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL",
+         "ssl.keystore.type=PEM", "ssl.keystore.location=" + broker_.file("server"),
+         "ssl.truststore.type=PEM", "ssl.truststore.location=" + broker_.file("ca"),
+         "ssl.client.auth=required"});
   }
-  ~Node() {
-    control("stop", "");
-    std::filesystem::remove_all(folder_);
-  }
-  Node(const Node&) = delete;
-  Node& operator=(const Node&) = delete;
 
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_ + 3); }
-  Authority authority{"tern's test authority"};
+  std::string address() const { return "127.0.0.1:" + std::to_string(broker_.port + 3); }
+  const tls::testing::Authority& authority() const { return broker_.authority; }
 
  private:
-  std::string file(const std::string& name) const { return (folder_ / (name + ".pem")).string(); }
-  void control(const std::string& verb, const std::string& arguments) const {
-    const std::string command = environment("TERN_KAFKA_CONTROL") + " " + verb + " --port " +
-                                std::to_string(port_) + arguments + " >/dev/null";
-    EXPECT_EQ(std::system(command.c_str()), 0) << command;
-  }
-
-  const std::filesystem::path folder_;
-  int port_ = 0;
+  const real::TlsBroker broker_;
 };
 
 TEST(RealKafkaTls, ThereAndBackWithACertificate) {
   if (environment("TERN_KAFKA").empty()) GTEST_SKIP() << "TERN_KAFKA is not set";
   Node node;
-  const Identity me = node.authority.issue({.name = "me", .hosts = ""});
+  const Identity me = node.authority().issue({.name = "me", .hosts = ""});
   TlsOptions options{
-      .ca_pem = node.authority.pem(), .certificate_pem = me.certificate, .key_pem = me.key};
+      .ca_pem = node.authority().pem(), .certificate_pem = me.certificate, .key_pem = me.key};
   net::Runtime runtime;
   const std::string large(700'000, 'x');
   {

@@ -13,7 +13,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <future>
 #include <memory>
 #include <string>
@@ -26,22 +25,19 @@
 #include "client/amqp/connection.h"
 #include "client/amqp/resend.h"
 #include "client/net/runtime.h"
+#include "tests/real/environment.h"
 
 namespace tern::amqp {
 namespace {
 
 using asio::use_future;
 using asio::ip::tcp;
+using real::environment;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds kPatience(60);
 constexpr std::size_t kNoCut = SIZE_MAX;
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value ? value : "";
-}
 
 // Passes bytes on, on a thread of its own.
 class Proxy {

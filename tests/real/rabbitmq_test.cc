@@ -10,7 +10,6 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,18 +21,15 @@
 #include "client/amqp/rpc_core.h"
 #include "client/amqp/uri.h"
 #include "client/net/asio_network.h"
+#include "tests/real/environment.h"
 
 namespace tern::amqp {
 namespace {
 
+using real::environment;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
-
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value ? value : "";
-}
 
 // Runs a verb of rabbitmq.sh and returns what it prints.
 std::string control(const std::string& verb, const std::string& arguments = {}) {

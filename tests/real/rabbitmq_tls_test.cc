@@ -2,15 +2,11 @@
 // TERN_RABBITMQ names, 10 ports above it, with a TLS listener 3 above that, on certificates that
 // are made here, and the mechanism EXTERNAL. By hand: as rabbitmq_test.cc.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <asio/use_future.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -21,67 +17,40 @@
 #include "client/amqp/connection.h"
 #include "client/net/runtime.h"
 #include "client/tls/openssl.h"
-#include "tests/tls/authority.h"
+#include "tests/real/environment.h"
+#include "tests/real/tls_broker.h"
 
 namespace tern::amqp {
 namespace {
 
 using asio::use_future;
+using real::environment;
 using std::chrono::seconds;
 using tls::testing::Authority;
-using tls::testing::Identity;
 
 constexpr int kPortsAbove = 10;
 constexpr int kTlsAbove = 3;
 constexpr seconds kPatience(60);
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value ? value : "";
-}
-
-// The broker, and the files it reads.
-class Broker {
+class Broker : public real::TlsBroker {
  public:
   Broker()
-      : folder_(std::filesystem::path(::testing::TempDir()) /
-                ("tls." + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(folder_);
-    const std::string broker = environment("TERN_RABBITMQ");
-    port = std::stoi(broker.substr(broker.rfind(':') + 1)) + kPortsAbove;
+      : TlsBroker(environment("TERN_RABBITMQ"), environment("TERN_RABBITMQ_CONTROL"), kPortsAbove) {
     save("ca", authority.pem());
     save("server", authority.issue({.name = "the broker", .hosts = "DNS:localhost"}));
     save("me", authority.issue({.name = "me", .hosts = ""}));
     save("unknown", authority.issue({.name = "unknown", .hosts = ""}));
     save("stranger", Authority("a stranger").issue({.name = "me", .hosts = ""}));
-    std::string settings = " --plugin rabbitmq_auth_mechanism_ssl";
-    for (const std::string& each :
-         {"listeners.ssl.1=127.0.0.1:" + std::to_string(port + kTlsAbove),
-          "ssl_options.cacertfile=" + file("ca"), "ssl_options.certfile=" + file("server"),
-          "ssl_options.keyfile=" + file("server.key"),
-          std::string("ssl_options.verify=verify_peer"),
-          std::string("ssl_options.fail_if_no_peer_cert=false"),
-          std::string("ssl_cert_login_from=common_name"), std::string("auth_mechanisms.1=PLAIN"),
-          std::string("auth_mechanisms.2=EXTERNAL")}) {
-      settings += " --set " + each;
-    }
-    control("start", settings);
+    start({"listeners.ssl.1=127.0.0.1:" + std::to_string(port + kTlsAbove),
+           "ssl_options.cacertfile=" + file("ca"), "ssl_options.certfile=" + file("server"),
+           "ssl_options.keyfile=" + file("server.key"), "ssl_options.verify=verify_peer",
+           "ssl_options.fail_if_no_peer_cert=false", "ssl_cert_login_from=common_name",
+           "auth_mechanisms.1=PLAIN", "auth_mechanisms.2=EXTERNAL"},
+          " --plugin rabbitmq_auth_mechanism_ssl");
     control("ctl", " -- add_user me unused");
     control("ctl", " -- set_permissions me '.*' '.*' '.*'");
   }
-  ~Broker() {
-    control("stop");
-    std::filesystem::remove_all(folder_);
-  }
-  Broker(const Broker&) = delete;
-  Broker& operator=(const Broker&) = delete;
 
-  void control(const std::string& verb, const std::string& arguments = {}) const {
-    const std::string command = environment("TERN_RABBITMQ_CONTROL") + " " + verb + " --port " +
-                                std::to_string(port) + arguments + " >/dev/null";
-    EXPECT_EQ(std::system(command.c_str()), 0) << command;
-  }
-  std::string file(const std::string& name) const { return (folder_ / (name + ".pem")).string(); }
   // For `who` in the mechanism EXTERNAL, or for guest.
   std::string uri(const std::string& who = {}) const {
     std::string uri =
@@ -91,20 +60,6 @@ class Broker {
     }
     return uri;
   }
-
-  Authority authority{"tern's test authority"};
-  int port = 0;
-
- private:
-  void save(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-  }
-  void save(const std::string& name, const Identity& identity) const {
-    save(name, identity.certificate);
-    save(name + ".key", identity.key);
-  }
-
-  const std::filesystem::path folder_;
 };
 
 class RealRabbitmqTls : public ::testing::Test {

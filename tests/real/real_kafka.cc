@@ -16,6 +16,8 @@
 #include <iostream>
 #include <sstream>
 
+#include "tests/real/environment.h"
+
 extern char** environ;
 
 namespace tern::real {
@@ -29,11 +31,6 @@ std::vector<std::string> split(std::string_view text, char separator) {
     if (!part.empty()) parts.push_back(part);
   }
   return parts;
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
 }
 
 // Three pipes to a child, closed on every way out.
