@@ -18,10 +18,8 @@
 #include <string>
 #include <vector>
 
-#include "client/amqp/engine.h"
-#include "tests/broker/amqp_broker.h"
-#include "tests/sim/network.h"
-#include "tests/sim/world.h"
+#include "tests/sim/amqp_hosts.h"
+#include "tests/sim/seeds.h"
 
 namespace tern::sim {
 namespace {
@@ -33,54 +31,28 @@ using std::chrono::seconds;
 
 constexpr int kMessages = 300;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeeds = 300;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::uint64_t kSeeds = 300;
-#else
-constexpr std::uint64_t kSeeds = 2'000;
-#endif
-#else
-constexpr std::uint64_t kSeeds = 2'000;
-#endif
+constexpr std::uint64_t kSeeds = kSanitized ? 300 : 2'000;
 
 // An engine that is connected again whenever its connection is gone.
-class Client {
+class Client : protected AmqpClientHost {
  public:
   Client(World& world, Fabric& fabric, const std::string& host, bool recover)
-      : world_(world), net_(fabric, host), rng_(world.make_rng(host)) {
-    amqp::ConnectionConfig config;
-    config.hosts = {{"broker", 0}};
-    config.heartbeat = seconds(5);
-    config.connect_timeout = seconds(5);
-    config.operation_timeout = seconds(5);
-    config.close_timeout = seconds(2);
-    config.frame_max = 4096;
-    config.recover = recover;
-    config.recovery_backoff = milliseconds(50);
-    config.recovery_backoff_max = seconds(1);
-    engine_ = std::make_unique<amqp::Engine>(net_, config);
-    net_.attach(*engine_);
+      : AmqpClientHost(world, fabric, host, config_for(recover)) {
     // Half of the runs come back by recovery, the others by connecting again.
-    engine_->on_lost([this, recover](const Failure&) {
+    engine_.on_lost([this, recover](const Failure&) {
       if (!recover) again();
     });
-    engine_->on_recovered([this] {
+    engine_.on_recovered([this] {
       ++connections;
       resume();
     });
   }
-  virtual ~Client() { net_.crash(); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
+  virtual ~Client() = default;
 
   void connect() {
-    net_.user_acted();
-    engine_->enter();
-    engine_->connect([this](const Failure& why) {
+    engine().connect([this](const Failure& why) {
       if (why) return again();
-      if (!engine_->is_connected()) return;  // lost already, and again() is under way
+      if (!engine_.is_connected()) return;  // lost already, and again() is under way
       ++connections;
       start();
     });
@@ -93,16 +65,15 @@ class Client {
   void again() {
     world_.after(milliseconds(10 + rng_.below(500)), [this] { connect(); });
   }
-  amqp::Engine& engine() {
-    net_.user_acted();
-    engine_->enter();
-    return *engine_;
-  }
 
-  World& world_;
-  Network net_;
-  Rng rng_;
-  std::unique_ptr<amqp::Engine> engine_;
+ private:
+  static amqp::ConnectionConfig config_for(bool recover) {
+    amqp::ConnectionConfig wanted = config();
+    wanted.close_timeout = seconds(2);
+    wanted.frame_max = 4096;
+    wanted.recover = recover;
+    return wanted;
+  }
 };
 
 class Publisher final : public Client {
@@ -129,7 +100,7 @@ class Publisher final : public Client {
                      if (!why) {
                        is_declared_ = true;
                        publish(channel);
-                     } else if (engine_->is_connected() || engine_->is_recovering()) {
+                     } else if (engine_.is_connected() || engine_.is_recovering()) {
                        start();  // no answer in time, or lost on the way
                      }
                    });
@@ -193,7 +164,7 @@ class Consumer final : public Client {
   void start() override {
     const auto channel = channel_ = engine().open_channel({.confirms = false});
     const auto restart = [this, channel] {
-      if (engine_->is_connected() && channel == channel_) start();
+      if (engine_.is_connected() && channel == channel_) start();
     };
     const auto ended = [restart](const Failure& why, const amqp::Reply&) {
       if (why) restart();
@@ -203,7 +174,7 @@ class Consumer final : public Client {
     channel->consume({.queue = "q"},
                      [this, channel, restart](const Failure& why, const auto& consumer) {
                        if (!why) return take(channel, consumer);
-                       if (!engine_->is_recovering()) return restart();
+                       if (!engine_.is_recovering()) return restart();
                        if (channel == channel_) start();
                      });
   }
@@ -217,7 +188,7 @@ class Consumer final : public Client {
     consumer->next([this, channel, consumer](const Failure& why, const amqp::Delivered& delivered) {
       // Ended for another reason than its connection: an answer took too long.
       if (why) {
-        if (engine_->is_connected() && channel == channel_) start();
+        if (engine_.is_connected() && channel == channel_) start();
         return;
       }
       const std::string body = delivered.body().str();
@@ -265,13 +236,8 @@ void run(std::uint64_t seed, Totals& totals) {
   World world(seed);
   FaultPlan plan = FaultPlan::draw(world.make_rng("plan"));
   Fabric fabric(world, plan);
-  broker::AmqpStore store;
-  Network net(fabric, "broker");
-  broker::AmqpBrokerConfig config;
-  config.heartbeat = 5;
-  broker::AmqpBroker broker(store, net, {"broker", 5672}, config);
-  net.attach(broker);
-  ASSERT_FALSE(broker.start());
+  AmqpBrokerHost broker(fabric);
+  broker::AmqpStore& store = broker.store;
   Publisher publisher(world, fabric, seed % 2 == 0);
   Consumer consumer(world, fabric, seed % 2 == 0);
   publisher.connect();
@@ -307,11 +273,6 @@ void run(std::uint64_t seed, Totals& totals) {
   for (const auto& [number, times] : consumer.seen) totals.again += times > 1 ? 1U : 0U;
   totals.connections += static_cast<std::uint64_t>(publisher.connections + consumer.connections);
   for (const std::uint64_t each : fabric.counts().counts) totals.faults += each;
-}
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 // A part of the seeds.

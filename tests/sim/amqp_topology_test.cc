@@ -14,10 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "client/amqp/engine.h"
-#include "tests/broker/amqp_broker.h"
-#include "tests/sim/network.h"
-#include "tests/sim/world.h"
+#include "tests/sim/amqp_hosts.h"
+#include "tests/sim/seeds.h"
 
 namespace tern::sim {
 namespace {
@@ -30,27 +28,14 @@ using std::chrono::seconds;
 constexpr std::uint16_t kPrefetch = 5;
 constexpr int kLastMessages = 20;  // to each consumer, when the faults have stopped
 
-class App {
+class App : private AmqpClientHost {
  public:
-  App(World& world, Fabric& fabric)
-      : world_(world), net_(fabric, "app"), rng_(world.make_rng("app")) {
-    amqp::ConnectionConfig config;
-    config.hosts = {{"broker", 0}};
-    config.heartbeat = seconds(5);
-    config.connect_timeout = seconds(5);
-    config.operation_timeout = seconds(5);
-    config.recovery_backoff = milliseconds(50);
-    config.recovery_backoff_max = seconds(1);
-    engine_ = std::make_unique<amqp::Engine>(net_, config);
-    net_.attach(*engine_);
-    engine_->on_recovered([this] { ++recoveries; });
-    engine_->on_not_recovered([this](std::string_view what, const Failure& why) {
+  App(World& world, Fabric& fabric) : AmqpClientHost(world, fabric, "app", config()) {
+    engine_.on_recovered([this] { ++recoveries; });
+    engine_.on_not_recovered([this](std::string_view what, const Failure& why) {
       wrong += std::string(what) + ": " + why.message() + "; ";
     });
   }
-  ~App() { net_.crash(); }
-  App(const App&) = delete;
-  App& operator=(const App&) = delete;
 
   void start() {
     engine().connect([this](const Failure& why) {
@@ -69,8 +54,8 @@ class App {
 
   // What recovery has still to bring back.
   std::string missing(broker::AmqpStore& store) {
-    if (!engine_->is_connected() || engine_->is_recovering()) return "the connection";
-    for (const amqp::Topology::Entity& each : engine_->topology().in_order()) {
+    if (!engine_.is_connected() || engine_.is_recovering()) return "the connection";
+    for (const amqp::Topology::Entity& each : engine_.topology().in_order()) {
       if (!is_there(store, each)) return each.to_string();
     }
     for (const auto& [name, count] : seen) {
@@ -92,12 +77,6 @@ class App {
     return std::any_of(store.bindings().begin(), store.bindings().end(), [&](const auto& each) {
       return each.source == entity.name && each.destination == entity.destination;
     });
-  }
-
-  amqp::Engine& engine() {
-    net_.user_acted();
-    engine_->enter();
-    return *engine_;
   }
 
   void declare() {
@@ -171,10 +150,6 @@ class App {
     int messages = 0;
   };
 
-  World& world_;
-  Network net_;
-  Rng rng_;
-  std::unique_ptr<amqp::Engine> engine_;
   std::shared_ptr<ChannelCore> publishing_;
   std::shared_ptr<ChannelCore> consuming_;
   std::map<std::string, Held> held_;
@@ -226,25 +201,20 @@ void run(std::uint64_t seed, int& recoveries) {
   World world(seed);
   Fabric fabric(world, FaultPlan::none());
   Rng rng = world.make_rng("test");
-  broker::AmqpStore store;
-  Network net(fabric, "broker");
-  broker::AmqpBrokerConfig config;
-  config.heartbeat = 5;
-  broker::AmqpBroker broker(store, net, {"broker", 5672}, config);
-  net.attach(broker);
-  ASSERT_FALSE(broker.start());
+  AmqpBrokerHost broker(fabric);
+  broker::AmqpStore& store = broker.store;
   App app(world, fabric);
   app.start();
   ASSERT_TRUE(world.run_until([&] { return app.is_set_up(); }, seconds(10)));
 
   for (std::uint64_t left = 3 + rng.below(5); left > 0; --left) {
     for (std::uint64_t messages = rng.below(10); messages > 0; --messages) app.publish();
-    break_something(world, fabric, app.network(), net, rng);
+    break_something(world, fabric, app.network(), broker.net, rng);
     world.run_for(milliseconds(rng.below(4'000)));
   }
   // The last connection may have been made to be cut.
-  net.down();
-  net.up();
+  broker.net.down();
+  broker.net.up();
   const bool whole = world.run_until([&] { return app.missing(store).empty(); }, minutes(2));
   ASSERT_TRUE(whole) << app.missing(store) << "; " << app.wrong;
 
@@ -265,11 +235,6 @@ void run(std::uint64_t seed, int& recoveries) {
   ASSERT_EQ(app.wrong, "");
   for (const std::string& what : world.violations()) ADD_FAILURE() << what;
   recoveries += app.recoveries;
-}
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* const text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 TEST(AmqpTopology, IsWholeAgainWhenTheFaultsHaveStopped) {

@@ -4,21 +4,12 @@
 #include <string>
 
 #include "tests/sim/group_scenario.h"
+#include "tests/sim/seeds.h"
 
 namespace tern::sim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeedsPerChunk = 4;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::uint64_t kSeedsPerChunk = 4;
-#else
-constexpr std::uint64_t kSeedsPerChunk = 32;
-#endif
-#else
-constexpr std::uint64_t kSeedsPerChunk = 32;
-#endif
+constexpr std::uint64_t kSeedsPerChunk = kSanitized ? 4 : 32;
 constexpr int kChunks = 32;
 
 ScenarioOptions group_of(std::uint64_t seed) {

@@ -7,20 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/seeds.h"
+
 namespace tern::sim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeedsPerChunk = 6;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr std::uint64_t kSeedsPerChunk = 6;
-#else
-constexpr std::uint64_t kSeedsPerChunk = 50;
-#endif
-#else
-constexpr std::uint64_t kSeedsPerChunk = 50;
-#endif
+constexpr std::uint64_t kSeedsPerChunk = kSanitized ? 6 : 50;
 constexpr int kChunks = 48;  // many, so that they spread over the shards
 
 std::string explain(const ScenarioOptions& options, const ScenarioResult& result) {
