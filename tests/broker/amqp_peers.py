@@ -15,23 +15,7 @@ import shutil
 import subprocess
 import sys
 
-passed, failed, skipped = 0, 0, 0
-
-
-def check(name, condition, detail=""):
-    global passed, failed
-    if condition:
-        passed += 1
-        print("ok    ", name, flush=True)
-    else:
-        failed += 1
-        print("FAILED", name, detail, flush=True)
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print("SKIPPED", name + ":", why, flush=True)
+from checks import check, finish, skip
 
 
 def command(*words, text=""):
@@ -220,8 +204,7 @@ def main():
         finally:
             broker.terminate()
             check("the broker ends when it is told to", broker.wait(timeout=10) == 0)
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
+    return finish()
 
 
 if __name__ == "__main__":

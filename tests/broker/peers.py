@@ -24,8 +24,10 @@ import sys
 import tempfile
 import time
 
+import checks
 import group_answers
 import group_peers
+from checks import check, finish, skip
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "tern/peers"
 PYTHON = CACHE / "bin/python"
@@ -35,27 +37,9 @@ PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1",
           "pika==1.4.4", "aio-pika==10.2.1"]  # the last two for amqp_peers.py
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
-passed, failed, skipped = 0, 0, 0
-
 
 def topic(name):
     return "peers-%s-%s" % (RUN, name)
-
-
-def check(name, condition, detail=""):
-    global passed, failed
-    if condition:
-        passed += 1
-        print("ok    ", name, flush=True)
-    else:
-        failed += 1
-        print("FAILED", name, detail, flush=True)
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print("SKIPPED", name + ":", why, flush=True)
 
 
 # ------------------------------------------------------------------------------------------- kcat
@@ -462,7 +446,6 @@ SUITES = {
 
 def run_in_python(name, servers):
     """Each in an interpreter of its own, which tells its counts on its last line."""
-    global passed, failed
     module = SUITES[name][0]
     interpreter = str(PYTHON) if PYTHON.exists() else sys.executable
     if subprocess.run([interpreter, "-c", "import " + module], capture_output=True).returncode != 0:
@@ -475,11 +458,9 @@ def run_in_python(name, servers):
     except subprocess.TimeoutExpired as late:
         out = (late.stdout or b"").decode()
     print(out, end="", flush=True)
-    passed += len(re.findall(r"^ok ", out, re.M))
-    failures = len(re.findall(r"^FAILED", out, re.M))
-    finished = re.search(r"^suite ended$", out, re.M)
-    failed += failures
-    if not finished:
+    checks.counts["passed"] += len(re.findall(r"^ok ", out, re.M))
+    checks.counts["failed"] += len(re.findall(r"^FAILED", out, re.M))
+    if not re.search(r"^suite ended$", out, re.M):
         check(name + " gets to its end", False)
 
 
@@ -513,8 +494,7 @@ def run_all(servers, tern=None, embedded=False):
                 check("the Java client of %s gets to its end" % version, False, str(late.cmd))
         else:
             skip("the Java client of " + version, "needs Java and Maven; ./dev setup installs them")
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped))
-    return 1 if failed else 0
+    return finish()
 
 
 def install():

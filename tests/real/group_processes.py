@@ -39,25 +39,12 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "broker"))
 import group_peers  # noqa: E402
+from checks import check, finish, lock, skip  # noqa: E402
 
 KAFKA = HERE / "kafka.sh"
 RUN = "%08x" % random.SystemRandom().getrandbits(32)
 PARTITIONS, RECORDS = 6, 300
 PATIENCE = 60  # seconds for anything: a busy machine takes its time, an idle one does not
-
-lock = threading.Lock()
-counts = {"passed": 0, "failed": 0, "skipped": 0}
-
-
-def say(kind, name, detail=""):
-    with lock:
-        counts[kind] += 1
-        print({"passed": "ok    ", "failed": "FAILED", "skipped": "SKIPPED"}[kind], name, detail, flush=True)
-
-
-def check(name, condition, detail=""):
-    say("passed" if condition else "failed", name, "" if condition else detail)
-    return condition
 
 
 # ---------------------------------------------------------------------------------- members
@@ -599,7 +586,7 @@ def main(argv):
     parser.add_argument("--figures", action="store_true")
     args = parser.parse_args(argv)
     if not group_peers.importable("confluent_kafka") or not group_peers.importable("kafka"):
-        say("skipped", "groups of tern and others", "needs Python's clients; ./dev setup installs them")
+        skip("groups of tern and others", "needs Python's clients; ./dev setup installs them")
     elif args.figures:
         pause_figure(args.servers, args.program)
         idle_figure(args.servers, args.program)
@@ -615,8 +602,7 @@ def main(argv):
             thread.start()
         for thread in threads:
             thread.join()
-    print("%(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts)
-    return 0 if counts["failed"] == 0 else 1
+    return finish()
 
 
 if __name__ == "__main__":
