@@ -6,25 +6,18 @@ acks=all, idempotent; one thread sends, the client's is told. Both take turns in
 a process of its own. Starts a node of Apache Kafka unless told of a broker. See README.md.
 """
 
-import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-KAFKA = os.path.join(HERE, "..", "tests", "real", "kafka.sh")
+import real
 
 
 def sample(program, options, broker, args):
-    command = [program, *options, "--broker", broker, "--topic", "bench-latency", "--rate",
-               str(args.rate), "--records", str(args.rate * args.seconds)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          timeout=args.seconds + 60, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{program}: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    return real.report([program, *options, "--broker", broker, "--topic", "bench-latency", "--rate",
+                        str(args.rate), "--records", str(args.rate * args.seconds)],
+                       timeout=args.seconds + 60)
 
 
 def measure(broker, args):
@@ -65,26 +58,13 @@ def show(samples, args):
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(prog="./dev bench latency", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--broker", metavar="HOST:PORT", help="a broker of yours")
-    parser.add_argument("--port", default="9092", help="of the one that is started")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser = real.options("latency", __doc__, port="9092", rounds=7)
     parser.add_argument("--seconds", type=int, default=10, help="of a sample")
     parser.add_argument("--rate", type=int, default=1000, help="records a second")
     parser.add_argument("--json", metavar="FILE", help="write every sample")
-    parser.add_argument("--bin", default=os.path.join(HERE, "..", "bazel-bin", "bench"),
-                        help="folder of the built programs")
     args = parser.parse_args(argv)
-    broker = args.broker
-    if broker is None:
-        broker = subprocess.run([KAFKA, "start", "--port", args.port], stdout=subprocess.PIPE,
-                                text=True, check=True).stdout.strip()
-    try:
+    with real.broker("kafka.sh", args) as broker:
         samples = measure(broker, args)
-    finally:
-        if args.broker is None:
-            subprocess.run([KAFKA, "stop", "--port", args.port], check=False)
     if args.json:
         with open(args.json, "w", encoding="utf-8") as out:
             json.dump(samples, out, indent=1)

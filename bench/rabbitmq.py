@@ -8,26 +8,14 @@ than the faster of the others, with less CPU than any. Starts a RabbitMQ unless 
 and password are guest. See README.md.
 """
 
-import argparse
-import json
 import os
 import statistics
-import subprocess
 import sys
 
+import real
 from suites import SUITES
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-RABBITMQ = os.path.join(HERE, "..", "tests", "real", "rabbitmq.sh")
 LIMITS = {"publish": "--window", "consume": "--prefetch"}
-
-
-def run(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
-                          check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-500:]}")
-    return done.stdout
 
 
 def measure(suite, broker, args):
@@ -35,18 +23,19 @@ def measure(suite, broker, args):
     at = ["-u", f"amqp://guest:guest@{broker}", "-q", "bench"]
     clients = [name for name in suite.clients if name in suite.programs and name != "floor"]
     samples = {(do, client): [] for do in LIMITS for client in clients}
-    run([*tern, "declare", *at, "--transient"])
+    real.run([*tern, "declare", *at, "--transient"])
     try:
         for turn in range(-1, args.rounds):  # the first is for the broker to warm up
             for client in clients if turn % 2 else reversed(clients):
-                run([*tern, "purge", *at])
+                real.run([*tern, "purge", *at])
                 for do, limit in LIMITS.items():
-                    out = run([suite.programs[client][do], "--do", do, "--broker", broker, "--records",
-                               str(args.messages), "--size", "100", limit, "1000"])
+                    taken = real.report([suite.programs[client][do], "--do", do, "--broker", broker,
+                                         "--records", str(args.messages), "--size", "100", limit,
+                                         "1000"])
                     if turn >= 0:
-                        samples[do, client].append(json.loads(out.strip().splitlines()[-1]))
+                        samples[do, client].append(taken)
     finally:
-        run([*tern, "delete", *at])
+        real.run([*tern, "delete", *at])
     return samples
 
 
@@ -76,27 +65,16 @@ def show(samples, args):
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(prog="./dev bench rabbitmq", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--broker", metavar="HOST:PORT", help="a broker of yours, with guest")
-    parser.add_argument("--port", default="5672", help="of the one that is started")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = real.options("rabbitmq", __doc__, port="5672", rounds=5,
+                          broker="a broker of yours, with guest")
     parser.add_argument("--messages", type=int, default=300_000)
-    parser.add_argument("--bin", default=os.path.join(HERE, "..", "bazel-bin", "bench"),
-                        help="folder of the built programs")
     parser.add_argument("--go-peer", help="the program of amqp091-go")
     args = parser.parse_args(argv)
     suite = SUITES["amqp"](args.bin, args.go_peer)
     for missing in suite.skipped:
         print("WITHOUT", missing)
-    broker = args.broker
-    if broker is None:
-        broker = run([RABBITMQ, "start", "--port", args.port]).strip()
-    try:
+    with real.broker("rabbitmq.sh", args) as broker:
         samples = measure(suite, broker, args)
-    finally:
-        if args.broker is None:
-            subprocess.run([RABBITMQ, "stop", "--port", args.port], check=False)
     return 0 if show(samples, args) and not suite.skipped else 1
 
 
