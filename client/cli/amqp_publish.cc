@@ -1,8 +1,6 @@
 // tern amqp publish: lines, files or JSON to messages. This thread reads and cuts; the client's own
 // sends. At most so many messages are without a confirm at a time, and reading waits for them:
 // memory stays bounded for endless input.
-#include <unistd.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <limits>
@@ -14,9 +12,9 @@
 #include "client/cli/amqp_commands.h"
 #include "client/cli/amqp_message.h"
 #include "client/cli/amqp_session.h"
+#include "client/cli/feed.h"
 #include "client/cli/progress.h"
 #include "client/cli/source.h"
-#include "client/cli/splitter.h"
 #include "client/cli/text_format.h"
 #include "protocol/amqp/errors.h"
 
@@ -267,10 +265,17 @@ class Fates {
   Complaints complaints_;
 };
 
-class Publisher {
+class Publisher final : private Feed {
  public:
   Publisher(AmqpSession& session, const Options& options)
-      : session_(session), options_(options), resending_(session.channel(), kMostUnconfirmed) {}
+      : Feed(session.interrupt(), {.doing = "publishing",
+                                   .unit = "message",
+                                   .delimiter = options.delimiter,
+                                   .longest = kLongest,
+                                   .longer = ""}),
+        session_(session),
+        options_(options),
+        resending_(session.channel(), kMostUnconfirmed) {}
 
   // Exit status.
   int run() {
@@ -279,13 +284,10 @@ class Publisher {
     bool whole = true;
     try {
       if (options_.body) {
-        send_plain(*options_.body, "the message");
-      } else if (options_.files.empty()) {
-        whole = feed_lines("");
-      }
-      for (const std::string& file : options_.files) {
-        whole = options_.lines ? feed_lines(file) : feed_whole(file);
-        if (!whole || enough()) break;
+        const std::string source = "the message";
+        send_plain(*options_.body, {source, "", 0});
+      } else {
+        whole = feed(options_.files, options_.lines);
       }
     } catch (const Interrupted&) {  // while there was no connection
       whole = false;
@@ -309,80 +311,33 @@ class Publisher {
     });
   }
 
-  bool enough() const { return taken_ >= options_.count || fates_->counts().over; }
-
-  // False: interrupted before the end.
-  bool feed_lines(const std::string& path) {
-    Source source(path);
-    Splitter splitter(options_.delimiter, kLongest);
-    Progress progress("publishing", source.size(), source.size() ? "bytes" : "messages");
-    if (isatty(source.fd()) != 0) progress.disable();
-    progress_ = &progress;
-    std::int64_t bytes = 0;
-    bool ended = false;
-    while (!ended && !enough()) {
-      if (!session_.interrupt().wait_readable(source.fd())) break;
-      const std::size_t got = source.read(splitter.room());
-      splitter.filled(got);
-      bytes += static_cast<std::int64_t>(got);
-      ended = got == 0;
-      if (ended) splitter.finish();
-      take_messages(splitter, source.name());
-      progress_at_ = source.size() ? bytes : -1;
-      show();
-    }
-    progress_ = nullptr;
-    return ended || enough();
+  bool enough() const override { return taken_ >= options_.count || fates_->counts().over; }
+  std::int64_t done() const override { return fates_->counts().confirmed; }
+  void refuse(const Place& place, const std::string& what) override {
+    fates_->fail(place.text(), what);
   }
-
-  void take_messages(Splitter& splitter, const std::string& source) {
-    std::string_view line;
-    while (!enough()) {
-      const Splitter::Step step = splitter.next(line);
-      if (step == Splitter::Step::more) return;
-      const std::string place = source + ", message " + std::to_string(splitter.count());
-      if (step == Splitter::Step::too_long) {
-        fates_->fail(place, "longer than " + std::to_string(kLongest) + " bytes");
-      } else if (!line.empty()) {
-        options_.common.json ? send_json(line, place) : send_plain(line, place);
-      }
+  void take(std::string_view text, const Place& place) override {
+    if (options_.common.json && place.number != 0) {
+      send_json(text, place);
+    } else {
+      send_plain(text, place);
     }
   }
 
-  // As feed_lines().
-  bool feed_whole(const std::string& path) {
-    Source source(path);
-    std::string content;
-    std::vector<char> piece(std::size_t{1} << 20);
-    for (;;) {
-      if (!session_.interrupt().wait_readable(source.fd())) return false;
-      const std::size_t got = source.read(piece);
-      if (got == 0) break;
-      content.append(piece.data(), got);
-      if (content.size() > kLongest) {
-        fates_->fail(path, "longer than " + std::to_string(kLongest) +
-                               " bytes; -l sends the lines of a file");
-        return true;
-      }
-    }
-    send_plain(content, path);
-    return true;
-  }
-
-  void send_plain(std::string_view body, const std::string& place) {
+  void send_plain(std::string_view body, const Place& place) {
     amqp::Target target;
     target.exchange = std::string_view(exchange());
     target.routing_key = std::string_view(options_.queue ? *options_.queue : options_.routing_key);
     send(target, {body, options_.properties.view()}, place);
   }
 
-  void send_json(std::string_view line, const std::string& place) {
+  void send_json(std::string_view line, const Place& place) {
     AmqpInput input;
     const std::string wrong = read_json(line, input);
-    if (!wrong.empty()) return fates_->fail(place, wrong);
+    if (!wrong.empty()) return refuse(place, wrong);
     const bool fixed = options_.queue || options_.exchange;
     if (!fixed && !input.routing_key && !input.exchange) {
-      return fates_->fail(place, "neither exchange nor routing_key, and no -q or -e either");
+      return refuse(place, "neither exchange nor routing_key, and no -q or -e either");
     }
     amqp::Target target;
     target.exchange = std::string_view(!fixed && input.exchange ? *input.exchange : exchange());
@@ -399,7 +354,7 @@ class Publisher {
     return options_.exchange ? *options_.exchange : kDefault;
   }
 
-  void send(amqp::Target target, const amqp::Message& message, const std::string& place) {
+  void send(amqp::Target target, const amqp::Message& message, const Place& place) {
     // Straight to a queue means to that queue.
     target.mandatory = options_.confirm && (options_.mandatory || target.exchange.empty());
     while (!fates_->wait_room(message.body.size())) show();
@@ -409,7 +364,7 @@ class Publisher {
       });
     }
     auto pending = std::make_unique<Fates::Pending>();
-    pending->place = place;
+    pending->place = place.text();
     pending->bytes = message.body.size();
     Diagnostics* const diagnostics = &pending->diagnostics;
     fates_->begin(message.body.size());
@@ -426,8 +381,7 @@ class Publisher {
   }
 
   void show() {
-    if (!progress_) return;
-    progress_->show(progress_at_ >= 0 ? progress_at_ : fates_->counts().confirmed);
+    if (progress()) progress()->show(progress_done());
   }
 
   void flush() {
@@ -464,8 +418,6 @@ class Publisher {
   std::int64_t taken_ = 0;
   std::int64_t bytes_ = 0;
   bool interrupted_ = false;  // before the end of the input
-  Progress* progress_ = nullptr;
-  std::int64_t progress_at_ = -1;  // bytes; -1: messages are counted
 };
 
 }  // namespace

@@ -7,13 +7,13 @@
 #include <memory>
 #include <optional>
 
+#include "client/cli/feed.h"
 #include "client/cli/json.h"
 #include "client/cli/kafka_commands.h"
 #include "client/cli/output.h"
 #include "client/cli/progress.h"
 #include "client/cli/session.h"
 #include "client/cli/source.h"
-#include "client/cli/splitter.h"
 #include "client/cli/text_format.h"
 #include "client/kafka/producer.h"
 
@@ -57,6 +57,7 @@ Examples:
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr const char* kAllowLonger = "-X max.request.size=N";
 
 struct Options {
   CommonOptions common;
@@ -174,12 +175,20 @@ class Fates {
   Complaints complaints_;
 };
 
-class Feeder {
+Feed::Style style_of(const Session& session, const Options& options) {
+  return {.doing = "producing",
+          .unit = "record",
+          .delimiter = options.delimiter,
+          .longest = session.configs().producer.max_request_bytes,
+          .longer = kAllowLonger};
+}
+
+class Feeder final : private Feed {
  public:
   Feeder(Session& session, const Options& options)
-      : session_(session),
+      : Feed(session.interrupt(), style_of(session, options)),
+        session_(session),
         options_(options),
-        longest_(session.configs().producer.max_request_bytes),
         producer_(session.client(), session.configs().producer) {
     // The client may still tell of batches when this object is gone.
     producer_.on_batch([fates = fates_](const kafka::BatchReport& report) { fates->add(report); });
@@ -194,12 +203,7 @@ class Feeder {
   int run() {
     check_topic();
     const auto start = Clock::now();
-    bool whole = options_.files.empty() && feed_lines("");
-    for (const std::string& file : options_.files) {
-      whole = options_.lines ? feed_lines(file) : feed_whole(file);
-      if (!whole || taken_ >= options_.count) break;
-    }
-    interrupted_ = !whole;
+    interrupted_ = !feed(options_.files, options_.lines);
     flush();
     return summarize(Clock::now() - start);
   }
@@ -224,71 +228,24 @@ class Feeder {
     }
   }
 
-  // False: interrupted before the end.
-  bool feed_lines(const std::string& path) {
-    Source source(path);
-    Splitter splitter(options_.delimiter, longest_);
-    Progress progress("producing", source.size(), source.size() ? "bytes" : "records");
-    if (isatty(source.fd()) != 0) progress.disable();
-    progress_ = &progress;
-    std::int64_t bytes = 0;
-    bool ended = false;
-    while (!ended && taken_ < options_.count) {
-      if (!session_.interrupt().wait_readable(source.fd())) break;
-      const std::size_t got = source.read(splitter.room());
-      splitter.filled(got);
-      bytes += static_cast<std::int64_t>(got);
-      ended = got == 0;
-      if (ended) splitter.finish();
-      take_records(splitter, source.name());
-      if (output_) output_->flush();
-      progress_at_ = source.size() ? bytes : -1;
-      progress.show(progress_done());
-    }
-    progress_ = nullptr;
-    return ended || taken_ >= options_.count;
+  bool enough() const override { return taken_ >= options_.count; }
+  std::int64_t done() const override { return fates_->delivered(); }
+  void after_piece() override {
+    if (output_) output_->flush();
+  }
+  void refuse(const Place& place, const std::string& what) override {
+    fates_->fail(place.text() + ": " + what);
   }
 
-  void take_records(Splitter& splitter, const std::string& source) {
-    std::string_view line;
-    while (taken_ < options_.count) {
-      const Splitter::Step step = splitter.next(line);
-      if (step == Splitter::Step::more) return;
-      if (step == Splitter::Step::too_long) {
-        fail(where(source, splitter), "longer than " + std::to_string(longest_) +
-                                          " bytes; -X max.request.size=N allows more");
-        continue;
-      }
-      if (line.empty()) continue;
-      if (options_.common.json) {
-        send_json(line, source, splitter);
-      } else {
-        send_line(line, source, splitter);
-      }
-      if (output_) output_->buffer().append(line).append(options_.delimiter);
+  void take(std::string_view text, const Place& place) override {
+    if (place.number == 0) {
+      send_whole(text, place);
+    } else if (options_.common.json) {
+      send_json(text, place);
+    } else {
+      send_line(text, place);
     }
-  }
-
-  // As feed_lines().
-  bool feed_whole(const std::string& path) {
-    Source source(path);
-    std::string content;
-    std::vector<char> piece(std::size_t{1} << 20);
-    for (;;) {
-      if (!session_.interrupt().wait_readable(source.fd())) return false;
-      const std::size_t got = source.read(piece);
-      if (got == 0) break;
-      content.append(piece.data(), got);
-      if (content.size() > longest_) {
-        fail(path, "longer than " + std::to_string(longest_) +
-                       " bytes; -X max.request.size=N allows more, or -l sends its lines");
-        return true;
-      }
-    }
-    kafka::Record record = blank();
-    record.value = nullable(content);
-    send(record, path, nullptr);
-    return true;
+    if (output_ && place.number != 0) output_->buffer().append(text).append(options_.delimiter);
   }
 
   kafka::Record blank() const {
@@ -303,7 +260,13 @@ class Feeder {
     return text.empty() && options_.empty_is_null ? wire::Bytes::null() : wire::Bytes(text);
   }
 
-  void send_line(std::string_view line, const std::string& source, const Splitter& splitter) {
+  void send_whole(std::string_view content, const Place& place) {
+    kafka::Record record = blank();
+    record.value = nullable(content);
+    send(record, place);
+  }
+
+  void send_line(std::string_view line, const Place& place) {
     kafka::Record record = blank();
     if (!options_.key_delimiter.empty()) {
       if (const std::size_t at = line.find(options_.key_delimiter); at != std::string_view::npos) {
@@ -312,13 +275,13 @@ class Feeder {
       }
     }
     record.value = nullable(line);
-    send(record, source, &splitter);
+    send(record, place);
   }
 
-  void send_json(std::string_view line, const std::string& source, const Splitter& splitter) {
+  void send_json(std::string_view line, const Place& place) {
     const std::string wrong = read_json(line, json_);
-    if (!wrong.empty()) return fail(where(source, splitter), wrong);
-    if (!topic_ && !json_.topic) return fail(where(source, splitter), "no topic, and no -t either");
+    if (!wrong.empty()) return refuse(place, wrong);
+    if (!topic_ && !json_.topic) return refuse(place, "no topic, and no -t either");
     kafka::Record record = blank();
     if (json_.key) record.key = nullable(*json_.key);
     record.value = json_.value ? nullable(*json_.value) : wire::Bytes::null();
@@ -329,11 +292,10 @@ class Feeder {
     if (!headers.empty()) record.headers = headers;
     if (options_.partition < 0) record.partition = json_.partition;
     record.timestamp_ms = json_.timestamp_ms;
-    send(record, source, &splitter);
+    send(record, place);
   }
 
-  // `splitter` is where it comes from; null: a file as a whole.
-  void send(const kafka::Record& record, const std::string& source, const Splitter* splitter) {
+  void send(const kafka::Record& record, const Place& place) {
     const auto try_it = [&] {
       return topic_ ? producer_.try_send(*topic_, record)
                     : producer_.try_send(*json_.topic, record);
@@ -341,30 +303,18 @@ class Feeder {
     std::error_code error = try_it();
     while (error == ClientErrc::queue_full) {
       std::future<void> space = producer_.async_wait_space(asio::use_future);
-      if (progress_) progress_->wait(space, [this] { return progress_done(); });
+      if (progress()) progress()->wait(space, [this] { return progress_done(); });
       space.get();
       error = try_it();
     }
     if (error) {
-      fail(
-          splitter ? where(source, *splitter) : source,
-          error.message() +
-              (error == ClientErrc::record_too_large ? "; -X max.request.size=N allows more" : ""));
-      return;
+      const bool too_large = error == ClientErrc::record_too_large;
+      return refuse(
+          place,
+          error.message() + (too_large ? std::string("; ") + kAllowLonger + " allows more" : ""));
     }
     ++taken_;
     bytes_ += static_cast<std::int64_t>(record.key.size() + record.value.size());
-  }
-
-  static std::string where(const std::string& source, const Splitter& splitter) {
-    return source + ", record " + std::to_string(splitter.count());
-  }
-  void fail(const std::string& place, const std::string& what) {
-    fates_->fail(place + ": " + what);
-  }
-
-  std::int64_t progress_done() const {
-    return progress_at_ >= 0 ? progress_at_ : fates_->delivered();
   }
 
   void flush() {
@@ -394,7 +344,6 @@ class Feeder {
 
   Session& session_;
   const Options& options_;
-  const std::size_t longest_;
   const std::shared_ptr<Fates> fates_ = std::make_shared<Fates>();
   kafka::Producer producer_;
   std::optional<kafka::TopicHandle> topic_;
@@ -404,8 +353,6 @@ class Feeder {
   std::int64_t taken_ = 0;
   std::int64_t bytes_ = 0;
   bool interrupted_ = false;  // before the end of the input
-  Progress* progress_ = nullptr;
-  std::int64_t progress_at_ = -1;  // bytes; -1: records are counted
 };
 
 }  // namespace
