@@ -112,7 +112,7 @@ void take(const GivenOption& option, Options& out) {
   }
 }
 
-Options read(const std::vector<std::string>& arguments, std::initializer_list<Option> known) {
+Options read(const std::vector<std::string>& arguments, const std::vector<Option>& known) {
   const GivenOptions given = read_amqp_options(arguments, known);
   Options options;
   for (const GivenOption& each : given.options) take(each, options);

@@ -48,7 +48,7 @@ amqp::ConnectionConfig AmqpOptions::config() const {
 }
 
 GivenOptions read_amqp_options(const std::vector<std::string>& arguments,
-                               std::initializer_list<Option> known) {
+                               const std::vector<Option>& known) {
   return read_options(arguments, known, nullptr);
 }
 

@@ -37,7 +37,7 @@ struct AmqpOptions {
 
 // Reads options with nothing to say about letters that kcat has.
 GivenOptions read_amqp_options(const std::vector<std::string>& arguments,
-                               std::initializer_list<Option> known);
+                               const std::vector<Option>& known);
 
 class AmqpSession {
  public:

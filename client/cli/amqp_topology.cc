@@ -145,7 +145,7 @@ void take(const GivenOption& option, Options& out) {
   }
 }
 
-void read(const std::vector<std::string>& arguments, std::initializer_list<Option> known,
+void read(const std::vector<std::string>& arguments, const std::vector<Option>& known,
           Options& out) {
   GivenOptions given = read_amqp_options(arguments, known);
   for (const GivenOption& each : given.options) take(each, out);

@@ -153,19 +153,7 @@ void settle(ConsumeOptions& options, const std::vector<std::string>& others) {
 }
 
 ConsumeOptions read(const std::vector<std::string>& arguments) {
-  const GivenOptions given = read_options(arguments, {TERN_COMMON_KAFKA_OPTIONS,
-                                                      {'G', "group", true},
-                                                      {'p', "partition", true},
-                                                      {'o', "offset", true},
-                                                      {'e', "exit", false},
-                                                      {'c', "count", true},
-                                                      {'f', "format", true},
-                                                      {'D', "delimiter", true},
-                                                      {'K', "key-delimiter", true},
-                                                      {'O', nullptr, false},
-                                                      {'Z', nullptr, false},
-                                                      {'s', "unpack", true},
-                                                      {'u', "unbuffered", false}});
+  const GivenOptions given = read_options(arguments, consume_options());
   ConsumeOptions options;
   for (const GivenOption& each : given.options) take(each, options);
   settle(options, given.others);
@@ -406,6 +394,14 @@ bool RecordWriter::write(const kafka::ConsumerRecord& record, std::int32_t broke
   if (!options_.unbuffered && !output_.full()) return true;
   output_.flush();
   return !output_.reader_gone();
+}
+
+std::vector<Option> consume_options() {
+  return {TERN_COMMON_KAFKA_OPTIONS, {'G', "group", true},     {'p', "partition", true},
+          {'o', "offset", true},     {'e', "exit", false},     {'c', "count", true},
+          {'f', "format", true},     {'D', "delimiter", true}, {'K', "key-delimiter", true},
+          {'O', nullptr, false},     {'Z', nullptr, false},    {'s', "unpack", true},
+          {'u', "unbuffered", false}};
 }
 
 int run_consume(const std::vector<std::string>& arguments) {

@@ -122,24 +122,9 @@ int dump_settings(const std::vector<std::string>& arguments) {
   std::vector<std::string> left(arguments);
   if (!left[0].starts_with('-')) left.erase(left.begin());
   static_cast<void>(take_mode(left));
-  const GivenOptions given = read_options(left, {TERN_COMMON_KAFKA_OPTIONS,
-                                                 {'G', "group", true},
-                                                 {'p', "partition", true},
-                                                 {'z', "compress", true},
-                                                 {'o', "offset", true},
-                                                 {'e', "exit", false},
-                                                 {'D', nullptr, true},
-                                                 {'K', nullptr, true},
-                                                 {'k', "key", true},
-                                                 {'H', "header", true},
-                                                 {'O', nullptr, false},
-                                                 {'c', "count", true},
-                                                 {'T', "tee", false},
-                                                 {'u', "unbuffered", false},
-                                                 {'f', "format", true},
-                                                 {'Z', nullptr, false},
-                                                 {'l', "lines", false},
-                                                 {'s', "unpack", true}});
+  std::vector<Option> known = produce_options();
+  for (const Option& each : consume_options()) known.push_back(each);
+  const GivenOptions given = read_options(left, known);
   CommonOptions options;
   for (const GivenOption& each : given.options) {
     if (each.letter == 'X' && each.value == "dump") continue;

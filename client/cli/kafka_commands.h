@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/options.h"
 #include "client/cli/words.h"
 
 namespace tern::cli {
@@ -16,6 +17,10 @@ int run_topics(const std::vector<std::string>& arguments);
 int run_groups(const std::vector<std::string>& arguments);
 int run_query(const std::vector<std::string>& arguments);
 int run_metadata(const std::vector<std::string>& arguments);
+
+// The options of the two that kcat has.
+std::vector<Option> produce_options();
+std::vector<Option> consume_options();
 
 extern const char* const kProduceHelp;
 extern const char* const kConsumeHelp;

@@ -31,7 +31,7 @@ void read_file(const char* what, const std::string& path, std::vector<kafka::Pro
 }  // namespace
 
 GivenOptions read_options(const std::vector<std::string>& arguments,
-                          std::initializer_list<Option> known, Hint hint) {
+                          const std::vector<Option>& known, Hint hint) {
   std::string shorts = ":";  // tells a missing value apart
   std::vector<::option> longs;
   for (const Option& each : known) {

@@ -3,7 +3,6 @@
 #ifndef TERN_CLIENT_CLI_OPTIONS_H_
 #define TERN_CLIENT_CLI_OPTIONS_H_
 
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -35,7 +34,7 @@ using Hint = const char* (*)(char letter);
 
 // Throws UsageError for what is not among `known`. One thread.
 GivenOptions read_options(const std::vector<std::string>& arguments,
-                          std::initializer_list<Option> known, Hint hint = kcat_hint);
+                          const std::vector<Option>& known, Hint hint = kcat_hint);
 
 // What all subcommands of `tern kafka` take.
 #define TERN_COMMON_KAFKA_OPTIONS                                                                 \

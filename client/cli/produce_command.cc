@@ -119,17 +119,7 @@ void take(const GivenOption& option, Options& out) {
 }
 
 Options read(const std::vector<std::string>& arguments) {
-  GivenOptions given = read_options(arguments, {TERN_COMMON_KAFKA_OPTIONS,
-                                                {'l', "lines", false},
-                                                {'D', "delimiter", true},
-                                                {'K', "key-delimiter", true},
-                                                {'k', "key", true},
-                                                {'p', "partition", true},
-                                                {'H', "header", true},
-                                                {'z', "compress", true},
-                                                {'Z', nullptr, false},
-                                                {'c', "count", true},
-                                                {'T', "tee", false}});
+  GivenOptions given = read_options(arguments, produce_options());
   Options options;
   for (const GivenOption& each : given.options) take(each, options);
   options.files = std::move(given.others);
@@ -356,6 +346,13 @@ class Feeder final : private Feed {
 };
 
 }  // namespace
+
+std::vector<Option> produce_options() {
+  return {TERN_COMMON_KAFKA_OPTIONS,    {'l', "lines", false},   {'D', "delimiter", true},
+          {'K', "key-delimiter", true}, {'k', "key", true},      {'p', "partition", true},
+          {'H', "header", true},        {'z', "compress", true}, {'Z', nullptr, false},
+          {'c', "count", true},         {'T', "tee", false}};
+}
 
 int run_produce(const std::vector<std::string>& arguments) {
   const Options options = read(arguments);
