@@ -11,18 +11,9 @@
 #include "client/core/error.h"
 #include "client/core/stream.h"
 #include "client/core/time.h"
+#include "client/tls/owned.h"
 
 namespace tern::tls {
-
-template <auto Free>
-struct FreeWith {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-template <class T, auto Free>
-using Owned = std::unique_ptr<T, FreeWith<Free>>;
 
 // The first error that OpenSSL has noted on this thread, in words, and none are left; "" if none.
 std::string take_error();

@@ -8,8 +8,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <memory>
 #include <string>
+
+#include "client/tls/owned.h"
 
 namespace tern::tls::testing {
 
@@ -42,16 +43,9 @@ class Authority {
   }
 
  private:
-  template <auto Free>
-  struct FreeWith {
-    template <class T>
-    void operator()(T* object) const {
-      Free(object);
-    }
-  };
-  using Key = std::unique_ptr<EVP_PKEY, FreeWith<EVP_PKEY_free>>;
-  using Certificate = std::unique_ptr<X509, FreeWith<X509_free>>;
-  using Bio = std::unique_ptr<BIO, FreeWith<BIO_free_all>>;
+  using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
+  using Certificate = Owned<X509, X509_free>;
+  using Bio = Owned<BIO, BIO_free_all>;
 
   static std::string text_of(BIO* bio) {
     char* data = nullptr;

@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -99,16 +98,8 @@ class Server {
   std::string error;  // of OpenSSL, the first one
 
  private:
-  template <auto Free>
-  struct FreeWith {
-    template <class T>
-    void operator()(T* object) const {
-      Free(object);
-    }
-  };
-  static std::unique_ptr<BIO, FreeWith<BIO_free_all>> read(const std::string& pem) {
-    return std::unique_ptr<BIO, FreeWith<BIO_free_all>>(
-        BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  static Owned<BIO, BIO_free_all> read(const std::string& pem) {
+    return Owned<BIO, BIO_free_all>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   }
   void turn() {
     ERR_clear_error();
@@ -125,8 +116,8 @@ class Server {
     ERR_clear_error();
   }
 
-  std::unique_ptr<SSL_CTX, FreeWith<SSL_CTX_free>> context_;
-  std::unique_ptr<SSL, FreeWith<SSL_free>> ssl_;
+  Owned<SSL_CTX, SSL_CTX_free> context_;
+  Owned<SSL, SSL_free> ssl_;
 };
 
 }  // namespace tern::tls::testing
