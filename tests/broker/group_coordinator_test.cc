@@ -306,6 +306,12 @@ TEST(Offsets, OnlyMembersCommitToAGroupThatHasSome) {
   EXPECT_EQ(admin.commit("t", 0, 9), BrokerErrc::none);
 }
 
+GroupConfig keeping_offsets_an_hour() {
+  GroupConfig config;
+  config.offsets_retention = std::chrono::hours(1);
+  return config;
+}
+
 void keep_alive(GroupFixture& fixture, TwoMembers& two, Duration time) {
   for (; time > Duration::zero(); time -= seconds(5)) {
     fixture.advance(seconds(5));
@@ -315,9 +321,7 @@ void keep_alive(GroupFixture& fixture, TwoMembers& two, Duration time) {
 }
 
 TEST(Offsets, EndSomeTimeAfterTheLastMemberHasLeft) {
-  GroupConfig config;
-  config.offsets_retention = std::chrono::hours(1);
-  GroupFixture fixture(1, config);
+  GroupFixture fixture(1, keeping_offsets_an_hour());
   TwoMembers two(fixture);
   EXPECT_EQ(two.leader.commit("t", 0, 5), BrokerErrc::none);
   keep_alive(fixture, two, std::chrono::minutes(90));
@@ -331,9 +335,7 @@ TEST(Offsets, EndSomeTimeAfterTheLastMemberHasLeft) {
 }
 
 TEST(Offsets, OfNoMembersEndSomeTimeAfterTheCommitOrWhenItSays) {
-  GroupConfig config;
-  config.offsets_retention = std::chrono::hours(1);
-  GroupFixture fixture(1, config);
+  GroupFixture fixture(1, keeping_offsets_an_hour());
   Member loner(fixture);
   loner.commit("t", 0, 1);
   loner.retention_time_ms = 60'000;
@@ -349,9 +351,7 @@ TEST(Offsets, OfNoMembersEndSomeTimeAfterTheCommitOrWhenItSays) {
 }
 
 TEST(Offsets, OfTopicsThatTheGroupDoesNotReadEndToo) {
-  GroupConfig config;
-  config.offsets_retention = std::chrono::hours(1);
-  GroupFixture fixture(1, config);
+  GroupFixture fixture(1, keeping_offsets_an_hour());
   fixture.cluster().create_topic("u", {.partitions = 1});
   TwoMembers two(fixture);
   two.leader.commit("t", 0, 1);

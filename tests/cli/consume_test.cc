@@ -260,11 +260,7 @@ TEST_F(Consume, WhatIsNotInTheFormatEndsItOrIsPassedOver) {
 TEST_F(Consume, OtherPartitionsGoOnAfterAnErrorIfAskedTo) {
   create_topic("t", 2);
   fill("t", "{\"partition\":0,\"value\":\"a\"}\n{\"partition\":1,\"value\":\"b\"}\n");
-  broker::Injection refusal =
-      broker::Injection::with_error(kafka::BrokerErrc::topic_authorization_failed, broker::kAlways);
-  refusal.topic = "t";
-  refusal.partition = 0;
-  inject(kafka::kFetchApi, refusal);
+  refuse_fetches("t", 0, kafka::BrokerErrc::topic_authorization_failed);
   const Ended ended = run(consume({"-e", "-E"}));
   EXPECT_EQ(ended.status, 1);
   EXPECT_EQ(ended.out, "b\n");

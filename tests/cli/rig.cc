@@ -34,6 +34,14 @@ void KafkaRig::inject(const kafka::Api& api, broker::Injection injection) {
       [&](broker::EmbeddedKafka& kafka) { kafka.cluster().inject(api.key, std::move(injection)); });
 }
 
+void KafkaRig::refuse_fetches(const std::string& topic, std::int32_t partition,
+                              kafka::BrokerErrc error) {
+  broker::Injection refusal = broker::Injection::with_error(error, broker::kAlways);
+  refusal.topic = topic;
+  refusal.partition = partition;
+  inject(kafka::kFetchApi, refusal);
+}
+
 std::future<void> KafkaRig::next_request(const kafka::Api& api) {
   auto promise = std::make_shared<std::promise<void>>();
   std::future<void> future = promise->get_future();

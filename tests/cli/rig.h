@@ -29,6 +29,8 @@ class KafkaRig : public ::testing::Test, protected kafka::Brokers {
   // One record for each line of JSON, as `produce -J` reads it.
   void fill(const std::string& topic, const std::string& json);
   void inject(const kafka::Api& api, broker::Injection injection);
+  // Whoever fetches from the partition gets this error, for good.
+  void refuse_fetches(const std::string& topic, std::int32_t partition, kafka::BrokerErrc error);
 
   // Comes true with the next request of this kind.
   std::future<void> next_request(const kafka::Api& api);

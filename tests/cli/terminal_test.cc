@@ -53,11 +53,7 @@ TEST_F(Terminal, ConsumingShowsHowFarItIs) {
   // One partition is read at once, the other one keeps it waiting.
   create_topic("t", 2);
   fill("t", "{\"value\":\"a\",\"partition\":0}\n{\"value\":\"b\",\"partition\":1}\n");
-  broker::Injection busy =
-      broker::Injection::with_error(kafka::BrokerErrc::not_leader_or_follower, broker::kAlways);
-  busy.topic = "t";
-  busy.partition = 1;
-  inject(kafka::kFetchApi, busy);
+  refuse_fetches("t", 1, kafka::BrokerErrc::not_leader_or_follower);
   Command command(kafka({"consume", "-t", "t", "-e"}), "2");
   EXPECT_TRUE(command.says("\rconsuming [###############               ] 1 of 2 records"));
   on_thread([](broker::EmbeddedKafka& kafka) { kafka.cluster().clear_injections(); });

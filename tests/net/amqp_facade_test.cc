@@ -73,6 +73,16 @@ asio::awaitable<Channel> ready_channel(Connection& connection, std::string queue
   co_return channel;
 }
 
+// Reads "q", in which there is one message.
+asio::awaitable<Subscription> with_a_message(Channel channel) {
+  const Message message{.body = "m"};
+  const Target target{.routing_key = "q"};
+  co_await channel.async_publish(target, message, use_awaitable);
+  const BasicConsume consume{.queue = "q"};
+  Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+  co_return subscription;
+}
+
 TEST_F(AmqpFacade, ACoroutineThereAndBack) {
   run([this]() -> asio::awaitable<void> {
     Connection connection(context, broker.config());
@@ -137,11 +147,7 @@ TEST_F(AmqpFacade, ProcessingAcknowledgesOrRejects) {
   run([this]() -> asio::awaitable<void> {
     Connection connection(context, broker.config());
     Channel channel = co_await ready_channel(connection, "q");
-    const Message message{.body = "m"};
-    const Target target{.routing_key = "q"};
-    co_await channel.async_publish(target, message, use_awaitable);
-    const BasicConsume consume{.queue = "q"};
-    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    Subscription subscription = co_await with_a_message(channel);
     Delivery delivery = co_await subscription.async_next(use_awaitable);
     try {
       const auto processing = delivery.process({.on_exception = Settle::requeue});
@@ -162,11 +168,7 @@ TEST_F(AmqpFacade, ProcessingMayWantToHearThatItIsDone) {
   run([this]() -> asio::awaitable<void> {
     Connection connection(context, broker.config());
     Channel channel = co_await ready_channel(connection, "q");
-    const Message message{.body = "m"};
-    const Target target{.routing_key = "q"};
-    co_await channel.async_publish(target, message, use_awaitable);
-    const BasicConsume consume{.queue = "q"};
-    Subscription subscription = co_await channel.async_consume(consume, {}, use_awaitable);
+    Subscription subscription = co_await with_a_message(channel);
     Delivery delivery = co_await subscription.async_next(use_awaitable);
     {
       // As a return in the middle would.
