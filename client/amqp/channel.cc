@@ -3,6 +3,9 @@
 #include <asio/recycling_allocator.hpp>
 #include <cstddef>
 #include <string>
+#include <vector>
+
+#include "client/amqp/owned_message.h"
 
 namespace tern::amqp {
 
@@ -120,54 +123,6 @@ void Channel::start_declare(const QueueDeclare& request, Completion<Failure, Que
   });
 }
 
-namespace {
-
-// A message as bytes of its own, for another thread. A body that somebody keeps stays where it is.
-class PackedMessage {
- public:
-  PackedMessage(const Message& message, Failure& failure) : size_(message.body.size()) {
-    const char* field = "";
-    const ContentHeader header{message.body.size(), message.properties};
-    const auto head = encoded_size(header, &field);
-    if (!head) {
-      failure = Session::refuse(BasicPublish::method, field, head.error());
-      return;
-    }
-    head_ = *head;
-    const bool copied = !message.owner;
-    bytes_.resize(head_ + (copied ? size_ : 0));
-    wire::Writer writer(bytes_);
-    encode(header, writer);
-    if (copied) {
-      writer.bytes(message.body);
-    } else {
-      owner_ = message.owner;
-      body_ = message.body.data();
-    }
-  }
-  // Views into this.
-  Message message() const {
-    const std::span<const std::byte> all(bytes_);
-    ContentHeader header;
-    (void)decode_header(wire::Bytes(all.first(head_)), {}, header);
-    const char* const copy = reinterpret_cast<const char*>(bytes_.data()) + head_;
-    return {{owner_ ? body_ : copy, size_}, header.properties, owner_};
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::size_t head_ = 0;
-  std::size_t size_ = 0;
-  const char* body_ = nullptr;
-  std::shared_ptr<const void> owner_;
-};
-
-Target target_of(const BasicPublish& publish) {
-  return {publish.exchange, publish.routing_key, publish.mandatory};
-}
-
-}  // namespace
-
 void Channel::start_publish(const Target& target, const Message& message,
                             Completion<Failure> done) {
   if (state_->on_executor()) {
@@ -177,16 +132,10 @@ void Channel::start_publish(const Target& target, const Message& message,
     return;
   }
   // Copied once here, and once into what is written.
-  Failure failure;
-  auto method = internal::packed(
-      BasicPublish{target.exchange, target.routing_key, target.mandatory, false}, failure);
-  PackedMessage packed(message, failure);
-  state_->run([&engine = state_->engine(), core = core_, method = std::move(method),
-               packed = std::move(packed), failure, done = std::move(done)]() mutable {
-    if (!failure) {
-      const auto publish = internal::unpacked<BasicPublish>(method);
-      failure = core->publish(target_of(publish), packed.message(), std::move(done));
-    }
+  state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
+               copy = OwnedMessage(message), done = std::move(done)]() mutable {
+    Failure failure = copy.failure();
+    if (!failure) failure = core->publish(to.view(), copy.view(), std::move(done));
     // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
     if (failure) engine.resolve(std::move(done), std::move(failure));
   });
@@ -200,21 +149,17 @@ void Channel::start_publish_all(const Target& target, std::span<const Message> m
     if (refused) state_->engine().complete(std::move(done), std::move(refused), {});
     return;
   }
-  Failure failure;
-  auto method = internal::packed(
-      BasicPublish{target.exchange, target.routing_key, target.mandatory, false}, failure);
-  std::vector<PackedMessage> all;
-  all.reserve(messages.size());
-  for (const Message& message : messages) all.emplace_back(message, failure);
-  state_->run([&engine = state_->engine(), core = core_, method = std::move(method),
-               all = std::move(all), failure, done = std::move(done)]() mutable {
-    if (!failure) {
-      std::vector<Message> copies;
-      copies.reserve(all.size());
-      for (const PackedMessage& each : all) copies.push_back(each.message());
-      const auto publish = internal::unpacked<BasicPublish>(method);
-      failure = core->publish_all(target_of(publish), copies, std::move(done));
+  state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
+               all = std::vector<OwnedMessage>(messages.begin(), messages.end()),
+               done = std::move(done)]() mutable {
+    Failure failure;
+    std::vector<Message> views;
+    views.reserve(all.size());
+    for (const OwnedMessage& each : all) {
+      if (each.failure()) failure = each.failure();
+      views.push_back(each.view());
     }
+    if (!failure) failure = core->publish_all(to.view(), views, std::move(done));
     // NOLINTNEXTLINE(bugprone-use-after-move)
     if (failure) engine.complete(std::move(done), std::move(failure), {});
   });

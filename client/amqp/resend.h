@@ -30,15 +30,16 @@ class AtLeastOnce {
         core_(std::make_shared<ResendCore>(state_->engine(), channel.core_, max_kept)) {}
 
   // Completes when the broker has the message, however many connections that takes.
+  // The message is copied, its body only if it has no owner.
   template <class Token>
   auto async_publish(const Target& target, const Message& message, Token&& token,
                      Diagnostics* diagnostics = nullptr) {
     return net::async_start<>(
         state_->executor(), state_,
         [this, target, message](std::uint64_t, Completion<Failure> done) {
-          state_->run([core = core_, owned = OwnedMessage(target, message.properties, message.body),
+          state_->run([core = core_, to = OwnedTarget(target), copy = OwnedMessage(message),
                        done = std::move(done)]() mutable {
-            core->publish(std::move(owned), std::move(done));
+            core->publish(std::move(to), std::move(copy), std::move(done));
           });
         },
         std::forward<Token>(token), diagnostics);

@@ -9,11 +9,11 @@ namespace tern::amqp {
 ResendCore::ResendCore(Engine& engine, std::shared_ptr<ChannelCore> channel, std::size_t max_kept)
     : engine_(engine), channel_(std::move(channel)), max_kept_(max_kept) {}
 
-void ResendCore::publish(OwnedMessage message, Completion<Failure> done) {
+void ResendCore::publish(OwnedTarget target, OwnedMessage message, Completion<Failure> done) {
   if (message.failure()) return engine_.resolve(std::move(done), message.failure());
   if (kept_.size() >= max_kept_) return engine_.resolve(std::move(done), ClientErrc::queue_full);
   const std::uint64_t number = ++last_number_;
-  kept_.emplace(number, Kept{std::move(message), std::move(done)});
+  kept_.emplace(number, Kept{std::move(target), std::move(message), std::move(done)});
   unsent_.insert(unsent_.end(), number);
   pump();
 }
@@ -22,13 +22,12 @@ void ResendCore::publish(OwnedMessage message, Completion<Failure> done) {
 void ResendCore::pump() {
   while (!waits_ && !unsent_.empty()) {
     const std::uint64_t number = *unsent_.begin();
-    const OwnedMessage& message = kept_.at(number).message;
-    Failure refused = channel_->publish(
-        message.target(), {.body = message.body(), .properties = message.properties()},
-        [self = shared_from_this(), number](Failure why) {
-          self->engine_.enter();
-          self->on_outcome(number, std::move(why));
-        });
+    const Kept& kept = kept_.at(number);
+    Failure refused = channel_->publish(kept.target.view(), kept.message.view(),
+                                        [self = shared_from_this(), number](Failure why) {
+                                          self->engine_.enter();
+                                          self->on_outcome(number, std::move(why));
+                                        });
     if (refused.code == ClientErrc::queue_full || refused.code == ClientErrc::no_broker) {
       waits_ = true;
       // An error is the channel's end, and publish() says so.

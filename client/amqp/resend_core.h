@@ -30,10 +30,11 @@ class ResendCore : public std::enable_shared_from_this<ResendCore> {
   ResendCore(const ResendCore&) = delete;
   ResendCore& operator=(const ResendCore&) = delete;
 
-  void publish(OwnedMessage message, Completion<Failure> done);
+  void publish(OwnedTarget target, OwnedMessage message, Completion<Failure> done);
 
  private:
   struct Kept {
+    OwnedTarget target;
     OwnedMessage message;
     Completion<Failure> done;
   };

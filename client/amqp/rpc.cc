@@ -3,6 +3,7 @@
 #include "client/amqp/owned_message.h"
 
 namespace tern::amqp {
+
 void RpcClient::start_open(const Channel& channel, Completion<Failure, RpcClient> done) {
   channel.state_->run([&engine = channel.state_->engine(), weak = std::weak_ptr(channel.state_),
                        channel_core = channel.core_, done = std::move(done)]() mutable {
@@ -17,10 +18,11 @@ void RpcClient::start_open(const Channel& channel, Completion<Failure, RpcClient
 void RpcClient::start_call(const Target& target, const Message& message, Duration timeout,
                            Completion<Failure, Delivery> done) {
   state_->run([&engine = state_->engine(), weak = std::weak_ptr(state_), core = core_, timeout,
-               question = OwnedMessage(target, message.properties, message.body),
+               to = OwnedTarget(target), question = OwnedMessage(message),
                done = std::move(done)]() mutable {
     if (question.failure()) return engine.complete(std::move(done), question.failure(), Delivery());
-    core->call(question.target(), question.properties(), wire::Bytes(question.body()), timeout,
+    const Message view = question.view();
+    core->call(to.view(), view.properties, wire::Bytes(view.body), timeout,
                [weak, channel = core->channel(), done = std::move(done)](
                    Failure why, Delivered delivered) mutable {
                  const auto state = weak.lock();
