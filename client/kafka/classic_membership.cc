@@ -168,10 +168,7 @@ const Assignor* ClassicMembership::find_assignor(std::string_view name) const {
   return nullptr;
 }
 
-// ---------------------------------------------------------------------------------- what goes
-// wrong
-
-void ClassicMembership::trouble(const Failure& why) const { engine_.tell_trouble("group", why); }
+// ------------------------------------------------------------------------------ what goes wrong
 
 Failure ClassicMembership::refusal(const char* api, BrokerErrc error) const {
   return Failure(make_error_code(error), "group \"" + config_.group + "\": " + api + ": " +
@@ -185,7 +182,7 @@ Failure ClassicMembership::fenced() const {
 }
 
 void ClassicMembership::retry(const Failure& why, Now now) {
-  trouble(why);
+  engine_.tell_trouble("group", why);
   end_round();
   state_ = State::finding;
   retry_at_ = deadline_after(now.mono, backoff_.next(engine_.random()));
@@ -380,8 +377,9 @@ void ClassicMembership::take_members(const JoinGroupResponse& reply) {
     const Failure failure = decode_subscription(from.metadata.span(), member);
     if (failure) {
       // It gets nothing, and the others what they should.
-      trouble(Failure(failure.code, "group \"" + config_.group + "\", member \"" + member.id +
-                                        "\": " + failure.message()));
+      engine_.tell_trouble(
+          "group", Failure(failure.code, "group \"" + config_.group + "\", member \"" + member.id +
+                                             "\": " + failure.message()));
     }
     racks_matter_ |= !member.rack.empty();
     group_topics_.insert(group_topics_.end(), member.topics.begin(), member.topics.end());
@@ -510,9 +508,11 @@ void ClassicMembership::adopt(const SyncGroupResponse& reply, Now now) {
     return !std::binary_search(joined_topics_.begin(), joined_topics_.end(), each.topic);
   };
   if (std::erase_if(assigned, unwanted) != 0) {
-    trouble(Failure(make_error_code(ClientErrc::protocol_violation),
-                    "group \"" + config_.group +
-                        "\": the leader has assigned topics that this member has not asked for"));
+    engine_.tell_trouble(
+        "group",
+        Failure(make_error_code(ClientErrc::protocol_violation),
+                "group \"" + config_.group +
+                    "\": the leader has assigned topics that this member has not asked for"));
   }
   held_ = {assigned, identity_.generation};
   const Partitions owned = owner_.owned();
@@ -570,7 +570,7 @@ void ClassicMembership::on_heartbeat(const MemberIdentity& of, const Failure& wh
   if (of != identity_) return;
   const Failure failure = why ? why : refusal("Heartbeat", error);
   if (why || is_retriable(error)) {
-    trouble(failure);
+    engine_.tell_trouble("group", failure);
     beat_at_ = std::min(beat_at_, deadline_after(now.mono, beat_backoff_.next(engine_.random())));
     return;
   }
@@ -637,7 +637,7 @@ void ClassicMembership::on_left(const Failure& why, const LeaveGroupResponse* re
   if (why || is_coordinator_error(error)) coordinator_.lost(node_);
   // Whatever else it says, it does not take us for a member.
   if (!why && !is_retriable(error)) return go_out();
-  trouble(why ? why : refusal("LeaveGroup", error));
+  engine_.tell_trouble("group", why ? why : refusal("LeaveGroup", error));
   leave_sent_ = false;
   leave_at_ = deadline_after(now.mono, backoff_.next(engine_.random()));
   engine_.wake();

@@ -89,7 +89,6 @@ class ClassicMembership final : public Membership {
   // The coordinator does not know us as what we took ourselves for.
   void reset(BrokerErrc error, Now now);
   void fail(const Failure& why, bool for_good, Now now);
-  void trouble(const Failure& why) const;
   Failure refusal(const char* api, BrokerErrc error) const;
   Failure fenced() const;
   // Sends a request whose answer is for `take`, unless the round is over by then.

@@ -254,7 +254,7 @@ void ConsumerCore::on_positioned(ConsumerPartition& partition) {
 }
 
 void ConsumerCore::tell(Failure why) {
-  trouble(why);
+  engine_.tell_trouble("consumer", why);
   if (closing_) return;
   troubles_.push_back(std::move(why));
   engine_.wake();

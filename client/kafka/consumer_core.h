@@ -196,7 +196,6 @@ class ConsumerCore final : public Part,
                            const OffsetForLeaderEpochResponse* reply, Now now);
   void on_validated(const Validation& asked, const EpochEnd* answer, Now now);
   void retry(ConsumerPartition& partition, Now now);
-  void trouble(const Failure& why);
 
   Engine& engine_;
   const std::shared_ptr<const ConsumerConfig> config_;

@@ -36,8 +36,6 @@ bool is_hopeless(const std::error_code& code) {
 
 }  // namespace
 
-void ConsumerCore::trouble(const Failure& why) { engine_.tell_trouble("consumer", why); }
-
 void ConsumerCore::retry(ConsumerPartition& partition, Now now) {
   partition.not_before = deadline_after(now.mono, partition.backoff.next(engine_.random()));
   positions_at_ = std::min(positions_at_, partition.not_before);
@@ -101,7 +99,7 @@ void ConsumerCore::reset(ConsumerPartition& partition, ClientErrc code, std::str
   const Failure why(make_error_code(code), partition.name() + ": " + std::move(what));
   if (config_->offset_reset == OffsetReset::none) return on_unreadable(partition, why);
   partition.restart(reset_position(*config_, engine_.now()));
-  trouble(why);
+  engine_.tell_trouble("consumer", why);
   wake();
 }
 
@@ -118,7 +116,7 @@ void ConsumerCore::on_unreadable(ConsumerPartition& partition, Failure why) {
   const std::int32_t epoch = partition.position_epoch;
   partition.restart(position, epoch);
   partition.stop();
-  trouble(why);
+  engine_.tell_trouble("consumer", why);
   troubles_.push_back(std::move(why));
   engine_.wake();
 }
@@ -227,7 +225,7 @@ void ConsumerCore::on_truncated(ConsumerPartition& partition, std::int64_t end_o
                         std::to_string(partition.position) +
                         ": records that were read are not in it any more");
   if (config_->offset_reset == OffsetReset::none) return on_unreadable(partition, why);
-  trouble(why);
+  engine_.tell_trouble("consumer", why);
   partition.restart(end_offset);
   wake();
 }
