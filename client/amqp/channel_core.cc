@@ -12,7 +12,6 @@
 namespace tern::amqp {
 namespace {
 
-constexpr std::size_t kChannelAt = 1;  // in a frame
 constexpr std::size_t kMethodIdBytes = 4;
 
 Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
@@ -119,7 +118,7 @@ void ChannelCore::pump(Now now) {
     current_ = std::move(queue_.front());
     queue_.pop_front();
     if (current_.method->id == BasicRecover::method.id) acks_.forget_all();
-    wire::store_be(current_.frame.data() + kChannelAt, id_);
+    wire::store_be(current_.frame.data() + kFrameChannelAt, id_);
     Output& output = engine_.session().output();
     std::memcpy(output.room(current_.frame.size()).data(), current_.frame.data(),
                 current_.frame.size());

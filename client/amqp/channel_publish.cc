@@ -13,8 +13,6 @@
 namespace tern::amqp {
 namespace {
 
-constexpr std::size_t kChannelAt = 1;  // in a frame
-
 std::uint64_t fingerprint(std::uint64_t hash, std::string_view bytes) {
   for (const char c : bytes) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -158,7 +156,7 @@ std::uint64_t ChannelCore::put_message(const Target& target, const Message& mess
   const std::size_t size = head + (copied ? body_size(message.body.size(), frame_max).total : 0);
   Output& output = engine_.session().output();
   const std::span<std::byte> room = output.room(size);
-  wire::store_be(method_.data() + kChannelAt, id_);
+  wire::store_be(method_.data() + kFrameChannelAt, id_);
   std::memcpy(room.data(), method_.data(), method_.size());
   wire::Writer writer(room.subspan(method_.size()));
   begin_frame(FrameType::header, id_, header_bytes, writer);

@@ -12,7 +12,6 @@ namespace {
 using wire::Errc;
 
 constexpr std::size_t kMagicBytes = 4;  // "AMQP"
-constexpr std::size_t kChannelAt = 1;
 constexpr std::size_t kSizeAt = 3;
 constexpr std::size_t kMethodIdBytes = 4;
 
@@ -64,13 +63,13 @@ bool FrameSplitter::header_is_good(std::span<const std::byte> input) {
   }
   const auto type = static_cast<FrameType>(raw_type);
   if (input.size() < kSizeAt) return true;
-  const auto channel = wire::load_be<std::uint16_t>(input.data() + kChannelAt);
+  const auto channel = wire::load_be<std::uint16_t>(input.data() + kFrameChannelAt);
   if (type == FrameType::heartbeat && channel != 0) {
-    fail(Errc::bad_value, "frame channel", kChannelAt, ReplyErrc::unexpected_frame);
+    fail(Errc::bad_value, "frame channel", kFrameChannelAt, ReplyErrc::unexpected_frame);
     return false;
   }
   if ((type == FrameType::header || type == FrameType::body) && channel == 0) {
-    fail(Errc::bad_value, "frame channel", kChannelAt, ReplyErrc::channel_error);
+    fail(Errc::bad_value, "frame channel", kFrameChannelAt, ReplyErrc::channel_error);
     return false;
   }
   if (input.size() < kFrameHeaderBytes) return true;
@@ -106,7 +105,7 @@ Split FrameSplitter::next(std::span<const std::byte> input) {
   if (octet(input, end) != kFrameEnd) return fail(Errc::bad_frame_end, "frame end", end);
   out.kind = Split::Kind::frame;
   out.frame = {static_cast<FrameType>(octet(input, 0)),
-               wire::load_be<std::uint16_t>(input.data() + kChannelAt),
+               wire::load_be<std::uint16_t>(input.data() + kFrameChannelAt),
                wire::Bytes(input.subspan(kFrameHeaderBytes, size))};
   start_ = Start::over;
   taken_ += out.size;

@@ -25,6 +25,7 @@ namespace tern::amqp {
 
 enum class FrameType : std::uint8_t { method = 1, header = 2, body = 3, heartbeat = 8 };
 
+inline constexpr std::size_t kFrameChannelAt = 1;
 inline constexpr std::size_t kFrameHeaderBytes = 7;
 inline constexpr std::size_t kFrameOverheadBytes = 8;  // with the end octet; frame_max counts them
 inline constexpr std::uint8_t kFrameEnd = 0xce;
