@@ -3,7 +3,6 @@
 #define TERN_CLIENT_CLI_EMBEDDED_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,7 +40,6 @@ class EmbeddedAmqp {
   void restart();
 
  private:
-  void on_thread(const std::function<void()>& call);
   void end();
 
   net::Runtime runtime_;

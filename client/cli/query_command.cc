@@ -42,7 +42,7 @@ kafka::TimeQuery parse(const std::string& text) {
   const std::size_t second = first == std::string::npos ? first : text.find(':', first + 1);
   if (first == 0 || second == std::string::npos) {
     throw UsageError("-t: \"" + text +
-                     "\" is not TOPIC:PARTITION:TIMESTAMP, as in orders:0:" + "1700000000000");
+                     "\" is not TOPIC:PARTITION:TIMESTAMP, as in orders:0:1700000000000");
   }
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   const std::int64_t partition =
