@@ -341,6 +341,7 @@ TEST_F(RecoveryTest, NothingWaitsForAConnectionForEver) {
   rig.peer.said.clear();
   rig.peer.net.up();
   EXPECT_TRUE(rig.run_until([&] { return in_time.endings != 0; }, seconds(60)));
+  EXPECT_TRUE(in_time.ok()) << in_time.failure.message();
   EXPECT_EQ(rig.peer.times_said("queue.declare"), 2U);  // "q" again, and "t"
 }
 
