@@ -199,7 +199,7 @@ TEST_F(Usage, WithoutACommandItIsWhatStandardInputIsFor) {
 }
 
 // One line for each flag of `kcat -h` (1.7.1): what is added to a call that works, and what comes
-// of it there. What begins with "no" is refused, with these words.
+// of it there. The last ones are refused, with these words.
 TEST_F(Usage, EveryFlagOfKcat) {
   struct Flag {
     Words words;

@@ -233,8 +233,7 @@ TEST_F(PatternTest, PatternThatTheBrokerDoesNotUnderstandIsTold) {
   EXPECT_EQ(host.take(6).size(), 6u);
 }
 
-// ------------------------------------------------------------------------------------------
-// refused
+// ----------------------------------------------------------------------------------------- refused
 
 TEST_F(ModernTest, UnreleasedInstanceAndOthersAreToldAndTriedAgainByTheNextPoll) {
   config.instance_id = "i";
