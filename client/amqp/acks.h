@@ -3,7 +3,10 @@
 // by itself.
 //
 // Tags count from 1 in the order of delivery, for messages got one by one and those that need no
-// ack too. Belongs to the engine's executor.
+// ack too.
+//
+// In transactions it keeps what has been dealt with, until that is committed or open once more;
+// acks are not put together then. Belongs to the engine's executor.
 #ifndef TERN_CLIENT_AMQP_ACKS_H_
 #define TERN_CLIENT_AMQP_ACKS_H_
 
@@ -56,8 +59,13 @@ class Acks {
     trim();
     return any;
   }
+  // All that is left is delivered again, with other tags, whatever becomes of a transaction.
   void forget_all() {
-    if (!states_.empty()) forget_up_to(base_ + states_.size() - 1);
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (states_[i] == State::waiting) states_[i] = State::done;
+    }
+    waiting_ = 0;
+    trim();
   }
 
   std::size_t waiting() const { return waiting_; }
@@ -67,14 +75,7 @@ class Acks {
   template <class Send>
   void flush(Send&& send) {
     if (fresh_.empty()) return;
-    std::uint64_t last = 0;
-    std::size_t count = 0;
-    for (; !states_.empty() && states_.front() != State::waiting; states_.pop_front(), ++base_) {
-      if (states_.front() != State::acked) continue;
-      last = base_;
-      ++count;
-    }
-    if (count != 0) send(last, count > 1);
+    if (!in_transactions_) flush_prefix(send);
     for (const std::uint64_t tag : fresh_) {
       if (tag < base_) continue;
       states_[static_cast<std::size_t>(tag - base_)] = State::done;
@@ -83,9 +84,27 @@ class Acks {
     fresh_.clear();
   }
 
+  // A transaction begins, now and after each end.
+  void begin_transaction() { in_transactions_ = true; }
+  // It is to be committed or rolled back: what is dealt with from now on belongs to the next one.
+  void end_transaction() { ended_at_ = dealt_with_.size(); }
+  void committed() {
+    dealt_with_.erase(dealt_with_.begin(), dealt_with_.begin() + ended_at());
+    trim();
+  }
+  void rolled_back() {
+    for (auto tag = dealt_with_.begin(); tag != dealt_with_.begin() + ended_at(); ++tag) {
+      states_[static_cast<std::size_t>(*tag - base_)] = State::waiting;
+      ++waiting_;
+    }
+    committed();
+  }
+
   // The channel has ended: nothing of it can be acknowledged any more.
   void reset() {
     states_.clear();
+    dealt_with_.clear();
+    in_transactions_ = false;
     fresh_.clear();
     base_ = 1;
     waiting_ = 0;
@@ -95,8 +114,21 @@ class Acks {
   enum class State : std::uint8_t { done, waiting, acked };
   static constexpr std::uint64_t kLongestGap = 65'536;
 
+  template <class Send>
+  void flush_prefix(Send& send) {
+    std::uint64_t last = 0;
+    std::size_t count = 0;
+    for (; !states_.empty() && states_.front() != State::waiting; states_.pop_front(), ++base_) {
+      if (states_.front() != State::acked) continue;
+      last = base_;
+      ++count;
+    }
+    if (count != 0) send(last, count > 1);
+  }
+
   // So that the ring does not grow when nothing is ever acknowledged.
   void trim() {
+    if (in_transactions_ && !dealt_with_.empty()) return;
     for (; !states_.empty() && states_.front() == State::done; states_.pop_front()) ++base_;
   }
 
@@ -106,11 +138,17 @@ class Acks {
     if (state != State::waiting) return false;
     state = to;
     --waiting_;
+    if (in_transactions_) dealt_with_.push_back(tag);
     return true;
   }
 
+  std::ptrdiff_t ended_at() const { return static_cast<std::ptrdiff_t>(ended_at_); }
+
   Ring<State> states_;  // from base_ on; `done` needs nothing any more
   std::vector<std::uint64_t> fresh_;
+  std::vector<std::uint64_t> dealt_with_;  // in transactions that have not ended
+  std::size_t ended_at_ = 0;               // of these, those of the one that is about to end
+  bool in_transactions_ = false;
   std::uint64_t base_ = 1;
   std::size_t waiting_ = 0;
 };

@@ -111,13 +111,20 @@ void ChannelCore::flush_acks() {
   });
 }
 
+// What the next method means for what has been acknowledged before it.
+void ChannelCore::note_for_acks(MethodId id) {
+  if (id == BasicRecover::method.id) acks_.forget_all();
+  if (id == TxSelect::method.id) acks_.begin_transaction();
+  if (id == TxCommit::method.id || id == TxRollback::method.id) acks_.end_transaction();
+}
+
 // Sends the next method, if none waits for its answer.
 void ChannelCore::pump(Now now) {
   flush_acks();  // what was acknowledged before a commit, or the end, belongs before it
   while (!is_waiting_ && !queue_.empty() && (state_ == State::open || state_ == State::opening)) {
     current_ = std::move(queue_.front());
     queue_.pop_front();
-    if (current_.method->id == BasicRecover::method.id) acks_.forget_all();
+    note_for_acks(current_.method->id);
     wire::store_be(current_.frame.data() + kFrameChannelAt, id_);
     Output& output = engine_.session().output();
     std::memcpy(output.room(current_.frame.size()).data(), current_.frame.data(),
@@ -407,6 +414,11 @@ void ChannelCore::on_server_close(const ChannelClose& close, Now now) {
     if (suspend(why, now)) return engine_.open_again(id);
     return engine_.release(id);
   }
+  // For a method of ours it names that; this is for none.
+  if (why.code == ReplyErrc::precondition_failed && close.class_id == 0 && !consumers_.empty()) {
+    engine_.ack_timed_out(why);
+    if (engine_.config().recover && suspend(why, now)) return engine_.open_again(id);
+  }
   end(why, now);
   engine_.release(id);
 }
@@ -540,10 +552,10 @@ void ChannelCore::on_timer(Now now) {
   if (!is_waiting_) return;
   if (current_.is_own && (epoch_ > 1 || engine_.is_recovering())) {
     // What was there before has to come back; on this connection it does not.
-    return engine_.session().drop(
-        Failure(make_error_code(ClientErrc::timed_out),
-                engine_.session().name() + ": no answer to " + current_.method->name +
-                    " within operation_timeout, during recovery"));
+    return engine_.session().drop(Failure(make_error_code(ClientErrc::timed_out),
+                                          engine_.session().name() + ": no answer to " +
+                                              current_.method->name +
+                                              " within operation_timeout, during recovery"));
   }
   // Its answer may still come, and would be taken for that of another one.
   ending_ = Failure(make_error_code(ClientErrc::timed_out),

@@ -6,8 +6,13 @@
 // its prefetch, its mode and its consumers, and goes on with what was asked of it meanwhile.
 //
 // A channel that the broker closes (ReplyErrc and its text) fails everything that waits on it, with
-// that same error, and leaves the connection as it is. When the connection ends for good, its
-// channels do.
+// that same error, and leaves the connection as it is. If it was closed because an acknowledgement
+// did not come in time (RabbitMQ's consumer_timeout), recovery opens it again as after a lost
+// connection, and what had not been acknowledged comes again. When the connection ends for good,
+// its channels do.
+//
+// In a transaction what is acknowledged or rejected counts from its commit on; after a rollback it
+// may be acknowledged or rejected again.
 //
 // What becomes of a published message (with confirms): no error: the broker has it. ReplyErrc::
 // no_route: nobody wanted it (mandatory). ClientErrc::refused: the broker did not take it.
@@ -290,6 +295,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Done remembering(const BasicQos& m, Done done);
   Done remembering(const BasicRecover& m, Done done);
   Done remembering(const TxSelect& m, Done done);
+  Done remembering(const TxCommit& m, Done done);
+  Done remembering(const TxRollback& m, Done done);
   std::string named(const Text& queue) const { return queue.empty() ? last_queue_ : queue.str(); }
   template <class M>
   void put_first(std::deque<Rpc>& first, const M& message, Done done);
@@ -298,6 +305,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void start(Rpc rpc, const Failure& failure);
   void pump(Now now);
   void flush_acks();
+  void note_for_acks(MethodId id);
   void finish_rpc(const Reply& reply);
   void on_confirm(std::uint64_t tag, bool multiple, bool ack);
   void on_return(const Content& content);

@@ -97,4 +97,15 @@ ChannelCore::Done ChannelCore::remembering(const TxSelect& method, Done done) {
                 [this](const TxSelect&, const Reply&) { has_transactions_ = true; });
 }
 
+// Not for recovery, but it has to be known how they ended.
+ChannelCore::Done ChannelCore::remembering(const TxCommit& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const TxCommit&, const Reply&) { acks_.committed(); });
+}
+
+ChannelCore::Done ChannelCore::remembering(const TxRollback& method, Done done) {
+  return noting(method, std::move(done),
+                [this](const TxRollback&, const Reply&) { acks_.rolled_back(); });
+}
+
 }  // namespace tern::amqp

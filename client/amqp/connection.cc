@@ -38,6 +38,7 @@ void Connection::listen(ConnectionEvents events) {
   engine.on_lost(std::move(events.on_lost));
   engine.on_recovered(std::move(events.on_recovered));
   engine.on_not_recovered(std::move(events.on_not_recovered));
+  engine.on_ack_timeout(std::move(events.on_ack_timeout));
   engine.on_blocked(std::move(events.on_blocked));
 }
 

@@ -47,6 +47,9 @@ struct ConnectionEvents {
   std::function<void(const Failure& why)> on_lost = {};
   std::function<void()> on_recovered = {};
   std::function<void(std::string_view what, const Failure& why)> on_not_recovered = {};
+  // The broker has closed a channel because an acknowledgement did not come in time. With recovery
+  // it opens again, with its consumers, and what they had not acknowledged comes again.
+  std::function<void(const Failure& why)> on_ack_timeout = {};
   // The broker takes no messages for want of memory or disk, or does again.
   std::function<void(bool blocked, std::string_view reason)> on_blocked = {};
 };

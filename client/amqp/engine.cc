@@ -11,6 +11,8 @@ constexpr std::size_t kPoolBytes = 4 * 1024 * 1024;
 // are missed.
 constexpr int kMaxLockedTries = 60;
 constexpr Duration kLockedPause = std::chrono::seconds(2);
+// How often an exchange is declared once more because it has gone before it was bound.
+constexpr int kMaxTimesGone = 3;
 
 }  // namespace
 
@@ -162,6 +164,7 @@ void Engine::on_session_ready(Now now) {
     to_declare_ = topology_.in_order();
     std::reverse(to_declare_.begin(), to_declare_.end());
     tries_ = 0;
+    times_gone_.clear();
     return declare_next(now);
   }
   for (auto& done : std::exchange(connect_done_, {})) complete(std::move(done), Failure());
@@ -259,6 +262,9 @@ void Engine::on_declared_again(const Topology::Entity& entity, const Failure& wh
     return recovery_timer_.set(deadline_after(now_.mono, kLockedPause));
   }
   tries_ = 0;
+  if (why.code == ReplyErrc::not_found && declare_what_has_gone(entity)) {
+    return recovery_timer_.set(now_.mono);
+  }
   to_declare_.pop_back();
   if (why) {
     not_recovered(entity.to_string(), why);
@@ -267,6 +273,27 @@ void Engine::on_declared_again(const Topology::Entity& entity, const Failure& wh
   }
   // In the next step: this is inside the channel that declares.
   recovery_timer_.set(now_.mono);
+}
+
+// An exchange with auto-delete goes with its last binding, and between its declaration and its
+// first binding here that may be one of another connection. Declares it again, and what is bound to
+// it.
+bool Engine::declare_what_has_gone(const Topology::Entity& binding) {
+  using Entity = Topology::Entity;
+  if (binding.destination.empty()) return false;
+  const std::vector<Entity> all = topology_.in_order();
+  const auto gone = std::find_if(all.begin(), all.end(), [&](const Entity& each) {
+    return each.kind == Topology::Kind::exchange && each.auto_delete &&
+           binding.touches_exchange(each.name) && times_gone_[each.name] < kMaxTimesGone;
+  });
+  if (gone == all.end()) return false;
+  ++times_gone_[gone->name];
+  const auto goes_with_it = [&](const Entity& each) { return each.touches_exchange(gone->name); };
+  std::erase_if(to_declare_, goes_with_it);
+  std::copy_if(all.rbegin(), all.rend(), std::back_inserter(to_declare_), goes_with_it);
+  std::stable_sort(to_declare_.begin(), to_declare_.end(),
+                   [](const Entity& one, const Entity& other) { return one.kind > other.kind; });
+  return true;
 }
 
 void Engine::rename_queue(const std::string& from, const std::string& to) {
@@ -296,6 +323,10 @@ void Engine::finish_recovery(Now now) {
 
 void Engine::not_recovered(std::string_view what, const Failure& why) {
   if (not_recovered_handler_) not_recovered_handler_(what, why);
+}
+
+void Engine::ack_timed_out(const Failure& why) {
+  if (ack_timeout_handler_) ack_timeout_handler_(why);
 }
 
 void Engine::open_again(std::uint16_t id) {

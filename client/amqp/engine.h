@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -98,11 +99,16 @@ class Engine final : public Machine, private Session::Owner {
     not_recovered_handler_ = std::move(handler);
   }
   bool is_recovering() const { return recovering_; }
+  // Called in a step when the broker has closed a channel because an acknowledgement did not come
+  // in time; with recovery, it is being opened again.
+  using AckTimeoutHandler = std::function<void(const Failure& why)>;
+  void on_ack_timeout(AckTimeoutHandler handler) { ack_timeout_handler_ = std::move(handler); }
 
   // For the channels.
   Topology& topology() { return topology_; }
   void not_recovered(std::string_view what, const Failure& why);
-  // The channel was closed by the broker while it was brought back: with a new number, once more.
+  void ack_timed_out(const Failure& why);
+  // The channel was closed by the broker, and is to go on: with a new number, once more.
   void open_again(std::uint16_t id);
   // Cancelled; if nobody else here consumes from that queue, auto-delete takes it.
   void left_by_consumer(const std::string& queue);
@@ -161,6 +167,7 @@ class Engine final : public Machine, private Session::Owner {
   template <class M>
   void declare_again(const Topology::Entity& entity);
   void on_declared_again(const Topology::Entity& entity, const Failure& why, const Reply& reply);
+  bool declare_what_has_gone(const Topology::Entity& binding);
   void rename_queue(const std::string& from, const std::string& to);
   void finish_recovery(Now now);
   void open_waiting(Now now);
@@ -187,6 +194,7 @@ class Engine final : public Machine, private Session::Owner {
   Timer recovery_timer_;
   std::vector<Topology::Entity> to_declare_;  // the next at the end
   int tries_ = 0;                             // of the next one
+  std::map<std::string, int> times_gone_;     // exchanges, during this recovery
   std::shared_ptr<ChannelCore> declaring_;    // the channel that this is done on
   std::vector<Completion<Failure>> connect_done_;
   std::vector<Completion<Failure>> close_done_;
@@ -207,6 +215,7 @@ class Engine final : public Machine, private Session::Owner {
   LostHandler lost_handler_;
   RecoveredHandler recovered_handler_;
   NotRecoveredHandler not_recovered_handler_;
+  AckTimeoutHandler ack_timeout_handler_;
 };
 
 }  // namespace tern::amqp

@@ -35,6 +35,11 @@ std::string Topology::Entity::to_string() const {
   return "?";
 }
 
+bool Topology::Entity::touches_exchange(std::string_view exchange) const {
+  return (kind != Kind::queue && name == exchange) ||
+         (kind == Kind::exchange_binding && destination == exchange);
+}
+
 // In place of what has the same name, or is the same binding.
 template <class M>
 void Topology::add(Entity entity, const M& method) {

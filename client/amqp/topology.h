@@ -30,6 +30,8 @@ class Topology {
     bool server_named = false;
 
     std::string to_string() const;  // "queue 'orders'"
+    // It is that exchange, or a binding of it or to it.
+    bool touches_exchange(std::string_view exchange) const;
   };
 
   void declared(const ExchangeDeclare& exchange);

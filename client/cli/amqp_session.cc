@@ -94,6 +94,7 @@ amqp::ConnectionEvents AmqpSession::events(bool quiet) {
   events.on_not_recovered = [](std::string_view what, const Failure& why) {
     note("not there again: " + std::string(what) + ": " + why.message());
   };
+  events.on_ack_timeout = [](const Failure& why) { note(why.message()); };
   events.on_blocked = [quiet](bool blocked, std::string_view reason) {
     if (quiet) return;
     note(blocked ? "the broker takes no messages now: " + std::string(reason)

@@ -235,6 +235,106 @@ TEST_F(RecoveryTest, WhatCannotComeBackIsToldAndLeftOut) {
   EXPECT_EQ(got, "hello");
 }
 
+// Another connection's binding was the last one, and took the exchange with it before ours came.
+TEST_F(RecoveryTest, AnExchangeThatGoesBeforeItIsBoundIsDeclaredAgain) {
+  const auto channel = open({.confirms = false});
+  call(*channel, ExchangeDeclare{.exchange = "e", .type = "topic", .auto_delete = true});
+  call(*channel, ExchangeDeclare{.exchange = "f", .type = "topic"});
+  call(*channel, ExchangeBind{.destination = "e", .source = "f"});
+  call(*channel, QueueDeclare{.queue = "q"});
+  call(*channel, QueueBind{.queue = "q", .exchange = "f"});
+  call(*channel, QueueBind{.queue = "q", .exchange = "e"});
+  int refused = 0, times = 1;
+  refuse = [&](ScriptPeer::Session& session, std::uint16_t number, MethodId id,
+               wire::Bytes payload) {
+    QueueBind bind;
+    if (id != QueueBind::method.id || decode_method(payload, {}, bind) ||
+        bind.exchange != Text("e") || refused == times) {
+      return false;
+    }
+    ++refused;
+    session.send(number, ChannelClose{404, "NOT_FOUND - no exchange 'e'", 50, 20});
+    return true;
+  };
+  // What is bound to it is bound again, what has nothing to do with it is not.
+  EXPECT_EQ(cut(),
+            (Said{"1 channel.open", "1 exchange.declare", "1 exchange.declare", "1 exchange.bind",
+                  "1 queue.declare q", "1 queue.bind q", "1 queue.bind q", "1 channel.close-ok",
+                  "1 channel.open", "1 exchange.declare", "1 exchange.bind", "1 queue.bind q",
+                  "2 channel.open", "1 channel.close"}));
+  ASSERT_EQ(events.size(), 2U) << events[1];
+  EXPECT_EQ(events[1], "recovered");
+  // But not for ever; the next time it may have as many tries again.
+  for (int round = 0; round < 2; ++round) {
+    refused = 0;
+    times = 1'000;
+    cut();
+    EXPECT_EQ(refused, 4);
+    ASSERT_EQ(events.size(), 3U);
+    EXPECT_NE(events[1].find("not recovered: binding of queue 'q' to 'e': "), std::string::npos)
+        << events[1];
+    EXPECT_NE(events[1].find("no exchange 'e'"), std::string::npos) << events[1];
+    EXPECT_EQ(events[2], "recovered");
+  }
+}
+
+TEST_F(RecoveryTest, AnAckThatComesTooLateCostsTheChannelOnlyATurn) {
+  for (const bool recover : {true, false}) {
+    rig.destroy();
+    rig.peer.said.clear();
+    rig.config.recover = recover;
+    const auto channel = open();
+    std::vector<Failure> told;
+    rig.engine().on_ack_timeout([&](const Failure& why) { told.push_back(why); });
+    call(*channel, BasicQos{0, 7, false});
+    const auto consumer = consume(*channel, {.queue = "q", .consumer_tag = "t"});
+    rig.peer.last().send(method_text(1, BasicDeliver{"t", 1, false, "", "q"}) +
+                         content_text(1, "slow"));
+    Delivered slow;
+    consumer->next([&](const Failure&, const Delivered& delivered) { slow = delivered; });
+    rig.run_for(seconds(1));
+    ASSERT_EQ(slow.tag, 1U);
+    Ending published;
+    rig.engine();
+    EXPECT_FALSE(channel->publish({}, {.body = "m"}, published.note()));
+    rig.run_for(seconds(1));
+    rig.peer.said.clear();
+    rig.peer.last().send(
+        1, ChannelClose{406, "PRECONDITION_FAILED - delivery acknowledgement timed out", 0, 0});
+    Failure ended;
+    std::string again;
+    consumer->next([&](const Failure& why, const Delivered& delivered) {
+      ended = why;
+      again = why ? "" : delivered.body().str();
+    });
+    rig.run_for(seconds(1));
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].code, ReplyErrc::precondition_failed);
+    says(told[0], "acknowledgement timed out");
+    EXPECT_EQ(published.failure.code, ClientErrc::maybe_written);
+    EXPECT_TRUE(rig.engine().is_connected());
+    EXPECT_EQ(rig.peer.said.front(), "1 channel.close-ok{}");
+    if (!recover) {
+      EXPECT_EQ(channel->state(), State::closed);
+      EXPECT_EQ(ended.code, ReplyErrc::precondition_failed);
+      continue;
+    }
+    ASSERT_EQ(channel->state(), State::open);
+    EXPECT_FALSE(ended) << ended.message();
+    ASSERT_EQ(rig.peer.said.size(), 5U);
+    EXPECT_EQ(rig.peer.said[1], "1 channel.open{}");
+    EXPECT_EQ(rig.peer.said[2], "1 confirm.select{no_wait: false}");
+    EXPECT_NE(rig.peer.said[3].find("basic.qos"), std::string::npos);
+    EXPECT_NE(rig.peer.said[4].find("consumer_tag: \"t\""), std::string::npos);
+    // The old tag means nothing now, though there is a message with that number.
+    rig.peer.last().send(method_text(1, BasicDeliver{"t", 1, true, "", "q"}) +
+                         content_text(1, "again"));
+    rig.run_for(seconds(1));
+    EXPECT_EQ(again, "again");
+    EXPECT_FALSE(channel->ack(slow.tag, slow.epoch, false));
+  }
+}
+
 TEST_F(RecoveryTest, ALockedQueueIsWaitedFor) {
   const auto channel = open();
   call(*channel, QueueDeclare{.queue = "mine", .exclusive = true});

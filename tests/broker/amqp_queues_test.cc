@@ -223,6 +223,12 @@ TEST_F(AmqpQueues, Transactions) {
   EXPECT_TRUE(channel->ack(client().last.tag, client().last.epoch, false));
   EXPECT_FALSE(client().call(*channel, amqp::TxRollback()));
   EXPECT_EQ(store.queue("q")->unacked, 1u);
+  // It is open again, and can be acknowledged once more.
+  client().engine();
+  EXPECT_TRUE(channel->ack(client().last.tag, client().last.epoch, false));
+  EXPECT_FALSE(channel->ack(client().last.tag, client().last.epoch, false));
+  EXPECT_FALSE(client().call(*channel, amqp::TxCommit()));
+  EXPECT_EQ(store.queue("q")->unacked, 0u);
   EXPECT_EQ(client().call(*channel, amqp::ConfirmSelect()).code, ReplyErrc::precondition_failed);
   channel = client().open();
   EXPECT_EQ(client().call(*channel, amqp::TxSelect()).code, ReplyErrc::precondition_failed);
