@@ -1,5 +1,6 @@
-// The AMQP client against a real RabbitMQ behind a proxy that cuts connections at any byte, or lets
-// nothing through any more. By hand: as rabbitmq_test.cc.
+// The AMQP client against a real RabbitMQ behind a proxy that cuts connections at any byte, lets
+// nothing through any more, or says things that the client did not say; and from many threads. By
+// hand: see rabbitmq_client.h.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -25,16 +27,13 @@
 #include "client/amqp/connection.h"
 #include "client/amqp/resend.h"
 #include "client/net/runtime.h"
-#include "tests/real/environment.h"
+#include "tests/real/rabbitmq_client.h"
 
-namespace tern::amqp {
+namespace tern::amqp::testing {
 namespace {
 
 using asio::use_future;
 using asio::ip::tcp;
-using real::environment;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 constexpr seconds kPatience(60);
 constexpr std::size_t kNoCut = SIZE_MAX;
@@ -67,6 +66,10 @@ class Proxy {
     on_thread([=, this] {
       for (const auto& each : pairs_) each->left = {of_client, of_broker};
     });
+  }
+  // The broker hears this on the newest connection, and takes it for the client's.
+  void say(const std::string& bytes) {
+    on_thread([this, bytes] { asio::write(pairs_.back()->sockets[1], asio::buffer(bytes)); });
   }
   // Nothing comes through any more.
   void silence() {
@@ -268,5 +271,210 @@ TEST_F(RealRabbitmqProxy, SilenceIsNoticed) {
   }
 }
 
+std::string frame(char type, char channel, const std::string& payload, char end = '\xce') {
+  const auto size = static_cast<std::uint32_t>(payload.size());
+  std::string out{type, '\0', channel};
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(size >> shift & 0xff);
+  return out + payload + end;
+}
+
+// Whatever the broker finds wrong, the client tells it with the broker's number and words.
+TEST_F(RealRabbitmqProxy, WhatTheBrokerFindsWrongIsTold) {
+  const std::string open(std::string("\x00\x14\x00\x0a\x00", 5));
+  const std::string select(std::string("\x00\x55\x00\x0a\x00", 5));
+  const std::string publish(std::string("\x00\x3c\x00\x28\x00\x00\x00\x00\x00", 9));
+  const std::string header(
+      std::string("\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00", 14));
+  const struct {
+    std::string bytes;
+    ReplyErrc code;
+    const char* words;
+  } cases[] = {
+      {frame(1, 1, open, '\xcd'), ReplyErrc::frame_error, "FRAME_ERROR"},
+      {frame(4, 1, "x"), ReplyErrc::frame_error, "FRAME_ERROR"},
+      {std::string("\x03\x00\x01\x00\x10\x00\x00", 7), ReplyErrc::frame_error, "FRAME_ERROR"},
+      {frame(2, 1, header), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
+      {frame(3, 1, "body"), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
+      {frame(8, 1, ""), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
+      {frame(1, 1, publish) + frame(3, 1, "body"), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
+      {frame(1, 9, select), ReplyErrc::channel_error, "CHANNEL_ERROR"},
+      {frame(1, 1, open), ReplyErrc::channel_error, "CHANNEL_ERROR"},
+      {frame(1, 1, std::string("\x00\x32\x00\x0a\x00\x00\xff", 7)), ReplyErrc::frame_error,
+       "cannot decode"},
+      // What RabbitMQ does not do: immediate, and recovering to the same consumer.
+      {frame(1, 1, publish.substr(0, 8) + '\x02') +
+           frame(2, 1, header.substr(0, 11) + std::string(3, '\0')),
+       ReplyErrc::not_implemented, "immediate=true"},
+      {frame(1, 1, std::string("\x00\x3c\x00\x6e\x00", 5)), ReplyErrc::not_implemented, "requeue"},
+  };
+  ConnectionConfig with = config();
+  with.recover = false;
+  for (const auto& each : cases) {
+    std::promise<Failure> lost;
+    Connection connection(runtime.executor(), with,
+                          {.on_lost = [&](const Failure& why) { lost.set_value(why); }});
+    connection.async_connect(use_future).get();
+    Channel channel = connection.async_open_channel({}, use_future).get();
+    proxy->say(each.bytes);
+    auto told = lost.get_future();
+    ASSERT_EQ(told.wait_for(kPatience), std::future_status::ready) << each.words;
+    const Failure why = told.get();
+    EXPECT_EQ(why.code, each.code) << why.message();
+    EXPECT_NE(why.message().find(each.words), std::string::npos) << why.message();
+  }
+}
+
+// With questions waiting: all of them end, and nobody is left at the broker.
+TEST_F(RealRabbitmqProxy, CloseWinsOverRecovery) {
+  ConnectionConfig with = config();
+  with.connection_name = name();
+  for (std::size_t at = 0; at < 900; at += 60) {
+    proxy->cut();  // the last one may not have come back to be cut
+    Connection connection(runtime.executor(), with);
+    connection.async_connect(use_future).get();
+    Channel channel = connection.async_open_channel({}, use_future).get();
+    channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+    proxy->cut(kNoCut, at);
+    auto asked = channel.async_declare(QueueDeclare{.exclusive = true}, use_future);
+    auto closed = connection.async_close(use_future);
+    ASSERT_EQ(closed.wait_for(kPatience), std::future_status::ready) << at;
+    closed.get();
+    ASSERT_EQ(asked.wait_for(kPatience), std::future_status::ready) << at;
+  }
+  proxy->cut();
+  const auto is_left = [&] {
+    const std::string all = control("ctl", "list_connections client_properties");
+    return all.find(with.connection_name) != std::string::npos;
+  };
+  // The broker needs a moment to notice.
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (is_left() && std::chrono::steady_clock::now() < end) {
+  }
+  EXPECT_FALSE(is_left());
+}
+
+TEST_F(RealRabbitmqProxy, PublishingFromManyThreads) {
+  Connection connection(runtime.executor(), config());
+  connection.async_connect(use_future).get();
+  Channel channel = connection.async_open_channel({}, use_future).get();
+  const QueueInfo queue = channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  constexpr int kThreads = 4, kMessages = 500;
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<std::future<void>> sent;
+      for (int i = 0; i < kMessages; ++i) {
+        const std::string body = std::to_string(t) + " " + std::to_string(i);
+        const Target target{.routing_key = i % 3 == 0 ? "nowhere" : std::string_view(queue.name),
+                            .mandatory = true};
+        sent.push_back(channel.async_publish(target, {.body = body}, use_future));
+      }
+      for (int i = 0; i < kMessages; ++i) {
+        std::error_code code;
+        try {
+          sent[static_cast<std::size_t>(i)].get();
+        } catch (const std::system_error& error) {
+          code = error.code();
+        }
+        if (i % 3 == 0 ? code != ReplyErrc::no_route : static_cast<bool>(code)) ++wrong;
+      }
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(wrong, 0);
+  const QueueDeclare again{.queue = std::string_view(queue.name), .passive = true};
+  EXPECT_EQ(channel.async_declare(again, use_future).get().messages,
+            static_cast<std::uint32_t>(kThreads * (kMessages - (kMessages + 2) / 3)));
+  connection.async_close(use_future).get();
+}
+
+// Heartbeats of one second: neither a consumer that only listens nor one that takes its time with a
+// message loses its connection.
+TEST_F(RealRabbitmqProxy, BusyAndSlowConsumersStayAlive) {
+  ConnectionConfig with = config();
+  with.heartbeat = seconds(1);
+  with.recover = false;
+  std::atomic<int> lost = 0;
+  const ConnectionEvents events{.on_lost = [&](const Failure&) { ++lost; }};
+  Connection consuming(runtime.executor(), with, events),
+      publishing(runtime.executor(), with, events);
+  consuming.async_connect(use_future).get();
+  publishing.async_connect(use_future).get();
+  Channel from = publishing.async_open_channel({}, use_future).get();
+  Channel to = consuming.async_open_channel({}, use_future).get();
+  const QueueInfo queue = to.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  Subscription busy =
+      to.async_consume(BasicConsume{.queue = std::string_view(queue.name), .no_ack = true},
+                       {.prefetch = 0}, use_future)
+          .get();
+  const auto end = std::chrono::steady_clock::now() + seconds(4);
+  const Target target{.routing_key = std::string_view(queue.name)};
+  while (std::chrono::steady_clock::now() < end) {
+    from.async_publish(target, {.body = "tick"}, use_future).get();
+    EXPECT_EQ(busy.async_next(use_future).get().body(), "tick");
+    std::this_thread::sleep_for(milliseconds(20));
+  }
+  const QueueInfo slow = to.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  Subscription slowly =
+      to.async_consume(BasicConsume{.queue = std::string_view(slow.name)}, {}, use_future).get();
+  from.async_publish({.routing_key = std::string_view(slow.name)}, {.body = "work"}, use_future)
+      .get();
+  {
+    const Delivery delivery = slowly.async_next(use_future).get();
+    const auto processing = delivery.process();
+    std::this_thread::sleep_for(seconds(4));
+  }
+  const QueueDeclare again{.queue = std::string_view(slow.name), .passive = true};
+  EXPECT_EQ(to.async_declare(again, use_future).get().messages, 0U);
+  EXPECT_EQ(lost, 0);
+  consuming.async_close(use_future).get();
+  publishing.async_close(use_future).get();
+}
+
+// What `process()` leaves at the broker.
+TEST_F(RealRabbitmqProxy, EndsOfScopes) {
+  Connection connection(runtime.executor(), config());
+  connection.async_connect(use_future).get();
+  Channel channel = connection.async_open_channel({}, use_future).get();
+  const QueueInfo dead = channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  TableBuilder arguments;
+  arguments.add("x-dead-letter-exchange", "").add("x-dead-letter-routing-key", dead.name);
+  const QueueInfo queue =
+      channel
+          .async_declare(QueueDeclare{.exclusive = true, .arguments = *arguments.table()},
+                         use_future)
+          .get();
+  const Target target{.routing_key = std::string_view(queue.name)};
+  for (const char* body : {"good", "bad", "by hand", "again"}) {
+    channel.async_publish(target, {.body = body}, use_future).get();
+  }
+  Subscription subscription =
+      channel.async_consume(BasicConsume{.queue = std::string_view(queue.name)}, {}, use_future)
+          .get();
+  bool requeued = false;
+  for (int left = 5; left > 0; --left) {
+    const Delivery delivery = subscription.async_next(use_future).get();
+    try {
+      const auto processing = delivery.process(
+          {.on_exception = delivery.body() == "again" ? Settle::requeue : Settle::reject});
+      if (delivery.body() == "bad") throw std::runtime_error("bad");
+      if (delivery.body() == "by hand") delivery.ack();
+      if (delivery.body() == "again" && !delivery.redelivered()) throw std::runtime_error("again");
+      requeued |= delivery.redelivered();
+    } catch (const std::runtime_error&) {
+    }
+  }
+  EXPECT_TRUE(requeued);
+  const BasicGet get{.queue = std::string_view(dead.name), .no_ack = true};
+  subscription.async_cancel(use_future).get();
+  EXPECT_EQ(channel.async_get(get, use_future).get().body(), "bad");
+  EXPECT_FALSE(channel.async_get(get, use_future).get());
+  EXPECT_EQ(
+      channel.async_remove(QueueDelete{.queue = std::string_view(queue.name)}, use_future).get(),
+      0U);
+  connection.async_close(use_future).get();
+}
+
 }  // namespace
-}  // namespace tern::amqp
+}  // namespace tern::amqp::testing
