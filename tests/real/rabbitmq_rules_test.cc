@@ -82,11 +82,13 @@ TEST_F(RealRabbitmqRules, UrisWithEscapesAndSeveralHosts) {
 }
 
 TEST_F(RealRabbitmqRules, HeartbeatsAreAgreedOn) {
-  for (const auto& [ours, agreed] :
-       {std::pair{0, 60}, std::pair{1, 1}, std::pair{59, 59}, std::pair{65'535, 60}}) {
-    Client client([&, ours = ours](ConnectionConfig& config) { config.heartbeat = seconds(ours); });
+  const struct {
+    int ours, agreed;
+  } cases[] = {{0, 60}, {1, 1}, {59, 59}, {65'535, 60}};
+  for (const auto& each : cases) {
+    Client client([&](ConnectionConfig& config) { config.heartbeat = seconds(each.ours); });
     ASSERT_FALSE(client.connect());
-    EXPECT_EQ(client.engine().session().tuning().heartbeat, seconds(agreed)) << ours;
+    EXPECT_EQ(client.engine().session().tuning().heartbeat, seconds(each.agreed)) << each.ours;
   }
 }
 
