@@ -2,7 +2,6 @@
 
 #include <asio/recycling_allocator.hpp>
 #include <cstddef>
-#include <string>
 #include <vector>
 
 #include "client/amqp/owned_message.h"

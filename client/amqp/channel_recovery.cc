@@ -1,5 +1,4 @@
 // What a channel notes for recovery: each method that changes something, when it has gone well.
-#include <cstddef>
 #include <span>
 #include <string>
 #include <utility>

@@ -1,7 +1,5 @@
 #include "client/amqp/config.h"
 
-#include <limits>
-
 #include "protocol/amqp/frame.h"
 
 namespace tern::amqp {

@@ -1,7 +1,6 @@
 // tern amqp publish: lines, files or JSON to messages. This thread reads and cuts; the client's own
 // sends. At most so many messages are without a confirm at a time, and reading waits for them:
 // memory stays bounded for endless input.
-#include <algorithm>
 #include <condition_variable>
 #include <limits>
 #include <memory>

@@ -3,7 +3,6 @@
 #include <asio/signal_set.hpp>
 #include <chrono>
 #include <cstdio>
-#include <memory>
 #include <optional>
 #include <system_error>
 

@@ -1,7 +1,6 @@
 #include "client/kafka/consumer_group.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "client/kafka/classic_membership.h"

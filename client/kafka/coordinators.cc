@@ -1,7 +1,5 @@
 #include "client/kafka/coordinators.h"
 
-#include <algorithm>
-
 #include "client/kafka/engine.h"
 
 namespace tern::kafka {

@@ -1,7 +1,6 @@
 #include "client/kafka/fetcher.h"
 
 #include <algorithm>
-#include <limits>
 #include <string>
 #include <utility>
 
