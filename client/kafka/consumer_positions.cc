@@ -179,7 +179,8 @@ void ConsumerCore::check_missing(Now now) {
     }
     if (partition->missing_since == kNever) partition->missing_since = now.mono;
     const Time believed =
-        is_final ? now.mono : deadline_after(partition->missing_since, kMissingGrace);
+        is_final ? now.mono
+                 : deadline_after(partition->missing_since, missing_grace(partition->topic));
     if (now.mono < believed) {
       positions_at_ = std::min(positions_at_, believed);
       continue;

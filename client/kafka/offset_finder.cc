@@ -66,6 +66,11 @@ Failure metadata_trouble(const Topic& topic, std::int32_t partition, bool& is_fi
                      ", but no partition " + std::to_string(partition));
 }
 
+Duration missing_grace(const Topic& topic) {
+  const bool vanished = topic.error != BrokerErrc::none && !topic.partitions.empty();
+  return std::chrono::seconds(vanished ? 30 : 1);
+}
+
 OffsetFinder::OffsetFinder(Engine& engine, Isolation isolation)
     : engine_(engine), isolation_(isolation), self_(std::make_shared<OffsetFinder*>(this)) {}
 
@@ -125,7 +130,7 @@ bool OffsetFinder::give_up(Item& item, Now now, Failure& why) {
   }
   if (item.missing_since == kNever) item.missing_since = now.mono;
   engine_.cluster().refresh(now);
-  return is_final || now.mono - item.missing_since >= kMissingGrace;
+  return is_final || now.mono - item.missing_since >= missing_grace(*item.topic);
 }
 
 // Null if it has to wait.
@@ -265,7 +270,9 @@ Time OffsetFinder::next_time(Now now) const {
   Time next = kNever;
   for (const ItemPtr& item : items_) {
     next = std::min(next, item->deadline);
-    if (item->missing_since != kNever) next = std::min(next, item->missing_since + kMissingGrace);
+    if (item->missing_since != kNever) {
+      next = std::min(next, item->missing_since + missing_grace(*item->topic));
+    }
     if (!item->in_flight && item->not_before > now.mono) next = std::min(next, item->not_before);
   }
   return next;

@@ -44,8 +44,11 @@ struct FoundOffset {
 // look like this for a moment, unless `is_final`.
 Failure metadata_trouble(const Topic& topic, std::int32_t partition, bool& is_final);
 
-// How long a topic or a partition may be missing before that is believed.
-inline constexpr Duration kMissingGrace = std::chrono::seconds(1);
+// How long a topic or a partition may be missing before that is believed. One that has been seen is
+// given longer: a broker that has just come back knows of no topic until a controller tells it,
+// which with ZooKeeper may be after the old session has expired (18 s). librdkafka waits as long
+// (topic.metadata.propagation.max.ms).
+Duration missing_grace(const Topic& topic);
 
 class OffsetFinder {
  public:

@@ -101,6 +101,28 @@ TEST_F(PositionsTest, UnknownTopicIsReportedOnceAndWaitedFor) {
   EXPECT_EQ(polled->values(), (Strings{"x"}));
 }
 
+// As a broker looks that has just come back and has not heard of its topics yet.
+TEST_F(PositionsTest, ATopicThatWasThereIsMissedOnlyAfterAWhile) {
+  start_at("t", Position::earliest());
+  EXPECT_EQ(host.take(3).size(), 3u);
+  auto away = brokers.topics.extract("t");
+  brokers.changed();
+  auto polled = host.start_poll();
+  host.run_for(seconds(20));
+  EXPECT_FALSE(polled->done);
+  brokers.topics.insert(std::move(away));
+  brokers.at("t").add({"d"});
+  brokers.changed();
+  host.run_for(seconds(10));
+  EXPECT_EQ(polled->values(), (Strings{"d"}));
+  brokers.topics.erase("t");
+  brokers.changed();
+  polled = host.start_poll();
+  host.run_for(seconds(45));
+  ASSERT_TRUE(polled->done);
+  EXPECT_EQ(polled->failure.code, ClientErrc::unknown_topic);
+}
+
 TEST_F(PositionsTest, UnknownTopicIsReportedForAFixedOffsetToo) {
   start_at("nowhere", Position::offset(5));
   EXPECT_EQ(host.poll()->failure.code, ClientErrc::unknown_topic);
