@@ -20,14 +20,14 @@ LIMITS = {"publish": "--window", "consume": "--prefetch"}
 
 def measure(suite, broker, args):
     tern = [os.path.join(args.bin, "..", "client", "cli", "tern"), "amqp"]
-    at = ["-u", f"amqp://guest:guest@{broker}", "-q", "bench"]
+    at = ["--quiet", "-u", f"amqp://guest:guest@{broker}"]
     clients = [name for name in suite.clients if name in suite.programs and name != "floor"]
     samples = {(do, client): [] for do in LIMITS for client in clients}
-    real.run([*tern, "declare", *at, "--transient"])
+    real.run([*tern, "declare", "queue", "bench", *at, "--transient"])
     try:
         for turn in range(-1, args.rounds):  # the first is for the broker to warm up
             for client in clients if turn % 2 else reversed(clients):
-                real.run([*tern, "purge", *at])
+                real.run([*tern, "purge", "bench", *at])
                 for do, limit in LIMITS.items():
                     taken = real.report([suite.programs[client][do], "--do", do, "--broker", broker,
                                          "--records", str(args.messages), "--size", "100", limit,
@@ -35,7 +35,7 @@ def measure(suite, broker, args):
                     if turn >= 0:
                         samples[do, client].append(taken)
     finally:
-        real.run([*tern, "delete", *at])
+        real.run([*tern, "delete", "queue", "bench", *at])
     return samples
 
 
