@@ -1,6 +1,6 @@
 // Acks: which deliveries of one channel have been acknowledged, and the fewest acks that tell the
-// broker so. In each step the complete prefix goes out as one ack for many, and each of the others
-// by itself.
+// broker so. With each flush the complete prefix goes out as one ack for many, and each of the
+// others by itself.
 //
 // Tags count from 1 in the order of delivery, for messages got one by one and those that need no
 // ack too.
@@ -69,7 +69,8 @@ class Acks {
   }
 
   std::size_t waiting() const { return waiting_; }
-  bool has_fresh() const { return !fresh_.empty(); }
+  // Those that flush() would tell.
+  std::size_t fresh() const { return fresh_.size(); }
 
   // Calls `send(tag, multiple)` for what has been acknowledged since the last call.
   template <class Send>

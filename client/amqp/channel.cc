@@ -122,15 +122,16 @@ void Channel::start_declare(const QueueDeclare& request, Completion<Failure, Que
   });
 }
 
-void Channel::start_publish(const Target& target, const Message& message,
-                            Completion<Failure> done) {
+void Channel::start_publish(const Target& target, const Body& body,
+                            const BasicProperties* properties, Completion<Failure>&& done) {
   if (state_->on_executor()) {
-    Failure refused = core_->publish(target, message, std::move(done));
+    Failure refused = core_->publish(target, body, properties, std::move(done));
     // Taken only with the message. NOLINTNEXTLINE(bugprone-use-after-move)
     if (refused) state_->engine().resolve(std::move(done), std::move(refused));
     return;
   }
   // Copied once here, and once into what is written.
+  const Message message{body.bytes, properties ? *properties : BasicProperties(), body.owner};
   state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
                copy = OwnedMessage(message), done = std::move(done)]() mutable {
     Failure failure = copy.failure();

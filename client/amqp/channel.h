@@ -35,8 +35,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -56,6 +59,40 @@ struct Only<wire::TypeList<Reply>> {
 };
 template <class Request>
 using OnlyReply = typename Only<typename Request::Replies>::Type;
+
+// A message that a lazy token carries until it is awaited: copied several times on the way, so
+// properties, which most messages have none of, go along only if there are any.
+class Carried {
+ public:
+  explicit Carried(const Message& message)
+      : body_(message.body), owner_(message.owner), is_plain_(has_none(message.properties)) {
+    if (!is_plain_) ::new (&properties_) BasicProperties(message.properties);
+  }
+  Carried(const Carried& other)
+      : body_(other.body_), owner_(other.owner_), is_plain_(other.is_plain_) {
+    if (!is_plain_) ::new (&properties_) BasicProperties(other.properties_);
+  }
+  Carried(Carried&& other) noexcept
+      : body_(other.body_), owner_(std::move(other.owner_)), is_plain_(other.is_plain_) {
+    if (!is_plain_) ::new (&properties_) BasicProperties(other.properties_);
+  }
+  Carried& operator=(const Carried&) = delete;
+  ~Carried() = default;
+
+  Body body() const { return {body_, owner_}; }
+  // Null: none.
+  const BasicProperties* properties() const { return is_plain_ ? nullptr : &properties_; }
+
+ private:
+  static_assert(std::is_trivially_copyable_v<BasicProperties>);
+  std::string_view body_;
+  std::shared_ptr<const void> owner_;
+  bool is_plain_;
+  union {
+    char none_ = 0;
+    BasicProperties properties_;
+  };
+};
 
 }  // namespace internal
 
@@ -189,8 +226,21 @@ class Channel {
                      Diagnostics* diagnostics = nullptr) {
     return net::async_start<>(
         state_->executor(), state_,
-        [this, target, message](std::uint64_t, Completion<Failure> done) {
-          start_publish(target, message, std::move(done));
+        [this, target, message = internal::Carried(message)](std::uint64_t,
+                                                             Completion<Failure> done) {
+          start_publish(target, message.body(), message.properties(), std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
+  // The same for a message that is nothing but a body; there is less to carry for it.
+  template <class Text, class Token>
+    requires std::is_convertible_v<const Text&, std::string_view>
+  auto async_publish(const Target& target, const Text& body, Token&& token,
+                     Diagnostics* diagnostics = nullptr) {
+    return net::async_start<>(
+        state_->executor(), state_,
+        [this, target, body = std::string_view(body)](std::uint64_t, Completion<Failure> done) {
+          start_publish(target, {body, nullptr}, nullptr, std::move(done));
         },
         std::forward<Token>(token), diagnostics);
   }
@@ -260,7 +310,8 @@ class Channel {
   template <class Request, class Finish>
   void start_call(const Request& request, Finish finish);
   void start_declare(const QueueDeclare& request, Completion<Failure, QueueInfo> done);
-  void start_publish(const Target& target, const Message& message, Completion<Failure> done);
+  void start_publish(const Target& target, const Body& body, const BasicProperties* properties,
+                     Completion<Failure>&& done);
   void start_publish_all(const Target& target, std::span<const Message> messages,
                          PublishedAll done);
   void start_wait_space(Completion<Failure> done);

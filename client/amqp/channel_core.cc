@@ -35,6 +35,7 @@ void ChannelCore::wake() { engine_.mark(*this); }
 
 void ChannelCore::begin(std::uint16_t id, Now now) {
   id_ = id;
+  method_bytes_ = 0;  // it has the number in it
   ++epoch_;
   state_ = State::opening;
   std::deque<Rpc> first;
@@ -55,15 +56,22 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
       opened(why, reply);
     });
   }
-  // The rest is there only if this is not the first time. Consumers come with the prefetch that is
-  // set when they begin.
+  // The rest is there only if this is not the first time.
   const auto ignored = [](const Failure&, const Reply&) {};
   if (has_transactions_) put_first(first, TxSelect(), ignored);
   if (global_qos_) put_first(first, *global_qos_, ignored);
-  if (qos_) put_first(first, *qos_, ignored);
+  // Each consumer has the prefetch that was set when it began.
+  std::uint16_t prefetch = 0;
+  const auto set = [&](std::uint16_t wanted) {
+    if (std::exchange(prefetch, wanted) == wanted) return;
+    put_first(first, BasicQos{.prefetch_count = wanted}, ignored);
+  };
   for (const auto& consumer : consumers_) {
-    if (consumer->is_on_) consume_again(first, consumer);
+    if (!consumer->is_on_) continue;
+    set(consumer->prefetch_);
+    consume_again(first, consumer);
   }
+  if (qos_) set(qos_->prefetch_count);
   queue_.insert(queue_.begin(), std::make_move_iterator(first.begin()),
                 std::make_move_iterator(first.end()));
   pump(now);
@@ -105,7 +113,8 @@ void ChannelCore::start(Rpc rpc, const Failure& failure) {
 }
 
 void ChannelCore::flush_acks() {
-  if (state_ != State::open || !acks_.has_fresh()) return;
+  ack_by_ = kNever;
+  if (state_ != State::open || acks_.fresh() == 0) return;
   acks_.flush([this](std::uint64_t tag, bool multiple) {
     (void)engine_.session().send(id_, BasicAck{tag, multiple});
   });
@@ -120,7 +129,9 @@ void ChannelCore::note_for_acks(MethodId id) {
 
 // Sends the next method, if none waits for its answer.
 void ChannelCore::pump(Now now) {
-  flush_acks();  // what was acknowledged before a commit, or the end, belongs before it
+  // What was acknowledged before a commit, or the end, belongs before it.
+  const bool says_more = !queue_.empty() || wants_close_;
+  if (says_more || acks_.fresh() >= acks_together_ || ack_by_ <= now.mono) flush_acks();
   while (!is_waiting_ && !queue_.empty() && (state_ == State::open || state_ == State::opening)) {
     current_ = std::move(queue_.front());
     queue_.pop_front();
@@ -462,7 +473,7 @@ void ChannelCore::consume(BasicConsume request, ConsumeDone done) {
              [self = shared_from_this(), consumer, done = std::move(done)](const Failure& why,
                                                                            const Reply&) mutable {
                if (why && consumer) self->end_consumer(consumer, why);
-               if (!why) consumer->is_on_ = true;
+               if (!why) self->on_consuming(*consumer);
                done(why, why ? nullptr : consumer);
              }},
         failure);
@@ -496,6 +507,13 @@ void ChannelCore::end_consumer(const std::shared_ptr<ConsumerCore>& consumer, co
   if (last_consumer_ == consumer.get()) last_consumer_ = nullptr;
   engine_.list(*consumer);
   std::erase(consumers_, consumer);
+  count_acks_together();
+}
+
+void ChannelCore::on_consuming(ConsumerCore& consumer) {
+  consumer.is_on_ = true;
+  consumer.prefetch_ = qos_ ? qos_->prefetch_count : 0;
+  count_acks_together();
 }
 
 // ------------------------------------------------------------------------------------------ acks
@@ -505,14 +523,37 @@ void ChannelCore::ack_these(std::span<const Delivered> deliveries) {
   for (const Delivered& each : deliveries) {
     if (each.epoch == epoch_) acks_.ack(each.tag);
   }
-  if (acks_.has_fresh()) wake();
+  on_acked();
 }
 
 bool ChannelCore::ack(std::uint64_t tag, std::uint32_t epoch, bool multiple) {
   if (epoch != epoch_ || state_ != State::open) return false;
   if (!(multiple ? acks_.ack_up_to(tag) : acks_.ack(tag))) return false;
-  wake();
+  on_acked();
   return true;
+}
+
+void ChannelCore::on_acked() {
+  if (acks_.fresh() == 0) return;
+  const bool is_first = ack_by_ == kNever;
+  if (is_first) ack_by_ = deadline_after(engine_.now().mono, kAckLinger);
+  if (is_first || acks_.fresh() >= acks_together_) wake();
+}
+
+// A quarter of what the broker may send without them: it never has to wait for one.
+void ChannelCore::count_acks_together() {
+  bool any = false;
+  std::size_t unacknowledged = 4 * kMostAcksTogether;
+  const auto at_most = [&](std::uint16_t prefetch) {
+    if (prefetch != 0) unacknowledged = std::min<std::size_t>(unacknowledged, prefetch);
+  };
+  if (global_qos_) at_most(global_qos_->prefetch_count);
+  for (const auto& consumer : consumers_) {
+    if (!consumer->is_on_ || consumer->no_ack_) continue;
+    any = true;
+    at_most(consumer->prefetch_);
+  }
+  acks_together_ = any ? std::max<std::size_t>(1, unacknowledged / 4) : 1;
 }
 
 bool ChannelCore::nack(std::uint64_t tag, std::uint32_t epoch, bool requeue) {
@@ -539,6 +580,7 @@ void ChannelCore::on_timer(Now now) {
                now);
   }
   drop_unsent(now);
+  if (ack_by_ <= now.mono) flush_acks();
   if (now.mono < deadline_) return arm_timer();
   deadline_ = kNever;
   if (state_ == State::closing) {
@@ -587,7 +629,7 @@ void ChannelCore::drop_unsent(Now now) {
 }
 
 void ChannelCore::arm_timer() {
-  Time next = deadline_;
+  Time next = std::min(deadline_, ack_by_);
   if (state_ == State::waiting) next = std::min(next, open_by_);
   if (state_ == State::waiting || state_ == State::opening) {
     // They are in the order of their deadlines, behind those that open the channel.

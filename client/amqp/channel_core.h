@@ -52,6 +52,10 @@ class Engine;
 
 // Consuming from this name, without acks, gets direct replies; see rpc_core.h.
 inline constexpr std::string_view kDirectReplyTo = "amq.rabbitmq.reply-to";
+// How long an ack waits for others that can be told together with it, and how many there are then
+// at most. With a small prefetch it does not wait at all, see count_acks_together().
+inline constexpr Duration kAckLinger = std::chrono::milliseconds(5);
+inline constexpr std::size_t kMostAcksTogether = 256;
 
 struct ChannelConfig {
   bool confirms = true;  // the broker confirms what is published
@@ -76,6 +80,12 @@ struct Message {
   // from there, and this is held until it has been. {.body = *text, .owner = text} with a
   // std::shared_ptr<const std::string> text.
   std::shared_ptr<const void> owner = {};
+};
+
+// A body, as in a Message.
+struct Body {
+  std::string_view bytes;
+  const std::shared_ptr<const void>& owner;
 };
 
 // A message that has come. Views, valid as long as `content` lives.
@@ -148,6 +158,7 @@ class ConsumerCore : public std::enable_shared_from_this<ConsumerCore> {
   std::string request_;  // its basic.consume, encoded
   const bool no_ack_;
   const bool is_of_replies_;
+  std::uint16_t prefetch_ = 0;  // 0: as many as the broker likes
   std::vector<Delivered> queue_;
   std::size_t next_ = 0;  // those before it have been taken
   std::vector<Delivered> spare_;
@@ -205,6 +216,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   // Publishes. If this returns an error, nothing was published and `done` is as it was: queue_full
   // (a limit is reached), the channel's error, no_broker (not open yet), invalid_argument.
   Failure publish(const Target& target, const Message& message, Completion<Failure>&& done);
+  // The same for its parts; `properties` may be null for none.
+  Failure publish(const Target& target, const Body& body, const BasicProperties* properties,
+                  Completion<Failure>&& done);
   // The same for several messages, with one handler. All of them or none: more than the limits
   // allow are taken only when nothing is waiting for its confirm.
   Failure publish_all(const Target& target, std::span<const Message> messages, PublishedAll&& done);
@@ -225,8 +239,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 
   // Acknowledges those of these that have not been dealt with, as ack() does.
   void ack_these(std::span<const Delivered> deliveries);
-  // Acknowledges a delivery of this channel. Told to the broker in the next step. False: it was not
-  // open any more, of another epoch, or dealt with already; nothing is sent then.
+  // Acknowledges a delivery of this channel. Told to the broker within kAckLinger. False: it was
+  // not open any more, of another epoch, or dealt with already; nothing is sent then.
   bool ack(std::uint64_t tag, std::uint32_t epoch, bool multiple);
   bool nack(std::uint64_t tag, std::uint32_t epoch, bool requeue);
   // With all before it that have not been dealt with.
@@ -306,6 +320,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void pump(Now now);
   void flush_acks();
   void note_for_acks(MethodId id);
+  void on_acked();
+  void on_consuming(ConsumerCore& consumer);
+  void count_acks_together();
   void finish_rpc(const Reply& reply);
   void on_confirm(std::uint64_t tag, bool multiple, bool ack);
   void on_return(const Content& content);
@@ -317,8 +334,10 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Failure over() const;
   Failure refusal(std::size_t messages, std::size_t body_bytes) const;
   Failure encode_target(const Target& target);
-  std::uint64_t put_message(const Target& target, const Message& message, std::size_t header_bytes);
-  void refer_body(const Message& message, std::uint32_t frame_max);
+  std::uint64_t put_message(const Target& target, const Body& body,
+                            const BasicProperties& properties, std::size_t header_bytes);
+  void put_plain(std::string_view body);
+  void refer_body(const Body& body, std::uint32_t frame_max);
   void end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why);
   void complete_written();
   void complete_space();
@@ -347,14 +366,18 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Confirms confirms_;
   Ring<Unwritten> unwritten_;
   Acks acks_;
+  std::size_t acks_together_ = 1;  // with so many they are told at once
+  Time ack_by_ = kNever;           // or then
   std::vector<std::shared_ptr<ConsumerCore>> consumers_;
   ConsumerCore* last_consumer_ = nullptr;  // of the last delivery: the next is likely its, too
   std::uint64_t next_tag_ = 1;
   std::string last_queue_;  // that was declared here: what an empty name means
-  // The target of the last message, and basic.publish in its frame for it.
+  // The target of the last message, and what its messages begin with: basic.publish in its frame,
+  // and what follows if there are no properties and the body fits one frame, but for the sizes.
   std::string exchange_, routing_key_;
   bool mandatory_ = false;
-  std::vector<std::byte> method_;
+  std::vector<std::byte> head_;
+  std::size_t method_bytes_ = 0;           // of head_; 0: none is encoded
   std::vector<std::size_t> header_sizes_;  // of messages that are published together
   // What recovery has to say again.
   std::optional<BasicQos> qos_;         // for consumers to come

@@ -13,6 +13,8 @@
 namespace tern::amqp {
 namespace {
 
+constexpr std::size_t kBodySizeAt = 4;  // in a content header
+
 std::uint64_t fingerprint(std::uint64_t hash, std::string_view bytes) {
   for (const char c : bytes) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
@@ -38,6 +40,16 @@ std::string_view known_by(const BasicProperties& properties, std::string_view he
 Failure lost(const Failure& why, bool maybe) {
   return Failure(make_error_code(maybe ? ClientErrc::maybe_written : ClientErrc::not_written),
                  why.message());
+}
+
+const BasicProperties kNone;
+
+Failure size_header(const BasicProperties& properties, std::size_t& size) {
+  const char* field = "";
+  const auto encoded = encoded_header_size(properties, &field);
+  if (!encoded) return Session::refuse(BasicPublish::method, field, encoded.error());
+  size = *encoded;
+  return {};
 }
 
 // How the engine learns what became of messages.
@@ -70,17 +82,23 @@ Failure ChannelCore::refusal(std::size_t messages, std::size_t body_bytes) const
   return {};
 }
 
-// Encodes basic.publish into method_, unless it is the same as before.
+// Encodes head_, unless it is the same as before.
 Failure ChannelCore::encode_target(const Target& target) {
-  if (!method_.empty() && target.exchange == Text(exchange_) &&
+  if (method_bytes_ != 0 && target.exchange == Text(exchange_) &&
       target.routing_key == Text(routing_key_) && target.mandatory == mandatory_) {
     return {};
   }
   const BasicPublish publish{target.exchange, target.routing_key, target.mandatory, false};
-  if (Failure failure = frame_of(publish, method_)) {
-    method_.clear();
-    return failure;
-  }
+  method_bytes_ = 0;
+  if (Failure failure = frame_of(publish, head_)) return failure;
+  wire::store_be(head_.data() + kFrameChannelAt, id_);
+  method_bytes_ = head_.size();
+  head_.resize(method_bytes_ + kFrameOverheadBytes + kPlainHeaderBytes + kFrameHeaderBytes);
+  wire::Writer writer(std::span<std::byte>(head_).subspan(method_bytes_));
+  begin_frame(FrameType::header, id_, kPlainHeaderBytes, writer);
+  encode_header(0, {}, writer);
+  end_frame(writer);
+  begin_frame(FrameType::body, id_, 0, writer);
   exchange_ = target.exchange.str();
   routing_key_ = target.routing_key.str();
   mandatory_ = target.mandatory;
@@ -89,16 +107,23 @@ Failure ChannelCore::encode_target(const Target& target) {
 
 Failure ChannelCore::publish(const Target& target, const Message& message,
                              Completion<Failure>&& done) {
-  if (Failure failure = refusal(1, message.body.size())) return failure;
+  return publish(target, {message.body, message.owner}, &message.properties, std::move(done));
+}
+
+Failure ChannelCore::publish(const Target& target, const Body& body,
+                             const BasicProperties* properties, Completion<Failure>&& done) {
+  if (Failure failure = refusal(1, body.bytes.size())) return failure;
   if (Failure failure = encode_target(target)) return failure;
-  const char* field = "";
-  const auto header_bytes = encoded_header_size(message.properties, &field);
-  if (!header_bytes) return Session::refuse(BasicPublish::method, field, header_bytes.error());
+  std::size_t header_bytes = kPlainHeaderBytes;
+  if (properties && !has_none(*properties)) {
+    if (Failure failure = size_header(*properties, header_bytes)) return failure;
+  }
   const std::uint64_t begin = engine_.session().output().end();
-  const std::uint64_t print = put_message(target, message, *header_bytes);
+  const std::uint64_t print =
+      put_message(target, body, properties ? *properties : kNone, header_bytes);
   engine_.session().want_write();
   if (config_.confirms) {
-    confirms_.add(begin, print, message.body.size(), std::move(done));
+    confirms_.add(begin, print, body.bytes.size(), std::move(done));
   } else if (done) {
     unwritten_.push_back({std::move(done), begin, engine_.session().output().end()});
     engine_.mark_when_written(*this);
@@ -115,10 +140,11 @@ Failure ChannelCore::publish_all(const Target& target, std::span<const Message> 
   // All of it is seen to be good before the first one is published.
   header_sizes_.clear();
   for (const Message& message : messages) {
-    const char* field = "";
-    const auto size = encoded_header_size(message.properties, &field);
-    if (!size) return Session::refuse(BasicPublish::method, field, size.error());
-    header_sizes_.push_back(*size);
+    std::size_t size = kPlainHeaderBytes;
+    if (!has_none(message.properties)) {
+      if (Failure failure = size_header(message.properties, size)) return failure;
+    }
+    header_sizes_.push_back(size);
   }
   Output& output = engine_.session().output();
   const std::uint64_t begin = output.end();
@@ -127,8 +153,10 @@ Failure ChannelCore::publish_all(const Target& target, std::span<const Message> 
   }
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::uint64_t at = output.end();
-    const std::uint64_t print = put_message(target, messages[i], header_sizes_[i]);
-    if (config_.confirms) confirms_.add(at, print, messages[i].body.size());
+    const Message& message = messages[i];
+    const std::uint64_t print =
+        put_message(target, {message.body, message.owner}, message.properties, header_sizes_[i]);
+    if (config_.confirms) confirms_.add(at, print, message.body.size());
   }
   if (messages.empty()) {
     // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)
@@ -147,43 +175,63 @@ Failure ChannelCore::publish_all(const Target& target, std::span<const Message> 
   return {};
 }
 
-// Adds the frames of a message to the output; basic.publish is in method_. Returns its fingerprint.
-std::uint64_t ChannelCore::put_message(const Target& target, const Message& message,
+// The most common message, quickly.
+void ChannelCore::put_plain(std::string_view body) {
+  const std::size_t size = head_.size() + body.size() + 1;
+  Output& output = engine_.session().output();
+  std::byte* const room = output.room(size).data();
+  std::memcpy(room, head_.data(), head_.size());
+  wire::store_be(room + method_bytes_ + kFrameHeaderBytes + kBodySizeAt,
+                 static_cast<std::uint64_t>(body.size()));
+  wire::store_be(room + head_.size() - sizeof(std::uint32_t),
+                 static_cast<std::uint32_t>(body.size()));
+  std::memcpy(room + head_.size(), body.data(), body.size());
+  room[size - 1] = static_cast<std::byte>(kFrameEnd);
+  output.commit(size);
+}
+
+// Adds the frames of a message to the output; basic.publish is in head_. Returns its fingerprint.
+std::uint64_t ChannelCore::put_message(const Target& target, const Body& body,
+                                       const BasicProperties& properties,
                                        std::size_t header_bytes) {
-  const bool copied = !message.owner || message.body.size() < wire::kMinSpliceBytes;
+  const bool copied = !body.owner || body.bytes.size() < wire::kMinSpliceBytes;
   const std::uint32_t frame_max = engine_.session().tuning().frame_max;
-  const std::size_t head = method_.size() + header_bytes + kFrameOverheadBytes;
-  const std::size_t size = head + (copied ? body_size(message.body.size(), frame_max).total : 0);
+  if (header_bytes == kPlainHeaderBytes && copied && !target.mandatory && !body.bytes.empty() &&
+      body.bytes.size() <= frame_max - kFrameOverheadBytes) {
+    put_plain(body.bytes);
+    return 0;
+  }
+  const std::size_t head = method_bytes_ + header_bytes + kFrameOverheadBytes;
+  const std::size_t size = head + (copied ? body_size(body.bytes.size(), frame_max).total : 0);
   Output& output = engine_.session().output();
   const std::span<std::byte> room = output.room(size);
-  wire::store_be(method_.data() + kFrameChannelAt, id_);
-  std::memcpy(room.data(), method_.data(), method_.size());
-  wire::Writer writer(room.subspan(method_.size()));
+  std::memcpy(room.data(), head_.data(), method_bytes_);
+  wire::Writer writer(room.subspan(method_bytes_));
   begin_frame(FrameType::header, id_, header_bytes, writer);
-  encode_header(message.body.size(), message.properties, writer);
+  encode_header(body.bytes.size(), properties, writer);
   end_frame(writer);
   std::uint64_t print = 0;
   if (target.mandatory) {
-    const auto payload = room.subspan(method_.size() + kFrameHeaderBytes, header_bytes);
+    const auto payload = room.subspan(method_bytes_ + kFrameHeaderBytes, header_bytes);
     print = fingerprint(target.exchange.view(), target.routing_key.view(),
-                        known_by(message.properties, wire::Bytes(payload).view()));
+                        known_by(properties, wire::Bytes(payload).view()));
   }
-  if (copied) encode_body(wire::Bytes(message.body), id_, frame_max, writer);
+  if (copied) encode_body(wire::Bytes(body.bytes), id_, frame_max, writer);
   output.commit(size);
-  if (!copied) refer_body(message, frame_max);
+  if (!copied) refer_body(body, frame_max);
   return print;
 }
 
 // A body that stays where it is, in frames.
-void ChannelCore::refer_body(const Message& message, std::uint32_t frame_max) {
+void ChannelCore::refer_body(const Body& body, std::uint32_t frame_max) {
   Output& output = engine_.session().output();
   const std::size_t piece = frame_max - kFrameOverheadBytes;
-  for (std::string_view left = message.body; !left.empty();) {
+  for (std::string_view left = body.bytes; !left.empty();) {
     const std::string_view now = left.substr(0, piece);
     wire::Writer head(output.room(kFrameHeaderBytes));
     begin_frame(FrameType::body, id_, now.size(), head);
     output.commit(kFrameHeaderBytes);
-    output.refer(wire::Bytes(now), message.owner);
+    output.refer(wire::Bytes(now), body.owner);
     wire::Writer end(output.room(1));
     end_frame(end);
     output.commit(1);
@@ -256,6 +304,7 @@ void ChannelCore::fail_messages(const Failure& why) {
   }
   has_selected_ = false;
   acks_.reset();
+  ack_by_ = kNever;
   ++epoch_;
 }
 

@@ -81,8 +81,10 @@ ChannelCore::Done ChannelCore::remembering(const QueueUnbind& method, Done done)
 }
 
 ChannelCore::Done ChannelCore::remembering(const BasicQos& method, Done done) {
-  return noting(method, std::move(done),
-                [this](const BasicQos& m, const Reply&) { (m.global ? global_qos_ : qos_) = m; });
+  return noting(method, std::move(done), [this](const BasicQos& m, const Reply&) {
+    (m.global ? global_qos_ : qos_) = m;
+    count_acks_together();
+  });
 }
 
 // All that was delivered before the answer is delivered again, with other tags.

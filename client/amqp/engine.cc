@@ -70,7 +70,7 @@ void Engine::run_completions() {
     std::swap(running_, outcomes_);
   }
   while (running_at_ < running_.size()) {
-    Outcome outcome = std::move(running_[running_at_++]);
+    Outcome& outcome = running_[running_at_++];
     outcome.handler(std::move(outcome.failure));
   }
   while (!consumers_.empty()) {
@@ -355,7 +355,7 @@ void Engine::close(Completion<Failure> done) {
   close_done_.push_back(std::move(done));
   // What has been acknowledged and not been said yet.
   for (const auto& channel : channels_) {
-    if (channel) channel->step(now_);
+    if (channel) channel->flush_acks();
   }
   session_.close(now_);
 }

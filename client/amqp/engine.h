@@ -125,9 +125,9 @@ class Engine final : public Machine, private Session::Owner {
     wake();
   }
   // The same for what became of a message, without taking memory.
-  void resolve(Completion<Failure> handler, Failure outcome) {
+  void resolve(Completion<Failure>&& handler, Failure outcome) {
     const bool is_first = outcomes_.empty();
-    outcomes_.push_back({std::move(handler), std::move(outcome)});
+    outcomes_.emplace_back(std::move(handler), std::move(outcome));
     if (is_first) wake();
   }
   // All consumers there are, so that those that outlive the engine learn of its end.
@@ -147,6 +147,8 @@ class Engine final : public Machine, private Session::Owner {
 
  private:
   struct Outcome {
+    Outcome(Completion<Failure>&& its_handler, Failure&& its_failure)
+        : handler(std::move(its_handler)), failure(std::move(its_failure)) {}
     Completion<Failure> handler;
     Failure failure;
   };

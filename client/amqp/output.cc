@@ -12,24 +12,17 @@ constexpr std::size_t kMinHeadToMove = 64;
 
 }  // namespace
 
-std::span<std::byte> Output::room(std::size_t n) {
-  if (block_.capacity() - block_used_ < n) {
-    block_ = pool_.acquire(std::max(n, kBlockBytes));
-    block_used_ = 0;
-  }
-  return block_.space().subspan(block_used_, n);
+void Output::begin_block(std::size_t n) {
+  block_ = pool_.acquire(std::max(n, kBlockBytes));
+  block_used_ = 0;
 }
 
-void Output::commit(std::size_t n) {
+// Not behind the last piece.
+void Output::commit_first(std::size_t n) {
   if (n == 0) return;
-  const std::byte* const begin = block_.data() + block_used_;
+  pieces_.push_back({.data = block_.data() + block_used_, .size = n, .block = block_});
   block_used_ += n;
   end_ += n;
-  if (!empty() && pieces_.back().data + pieces_.back().size == begin) {
-    pieces_.back().size += n;
-  } else {
-    pieces_.push_back({.data = begin, .size = n, .block = block_});
-  }
 }
 
 void Output::refer(wire::Bytes data, std::shared_ptr<const void> owner) {

@@ -27,8 +27,17 @@ class Output {
 
   // Room for `n` bytes in a row. What is written there counts from commit() on; only the last room
   // given may be committed.
-  std::span<std::byte> room(std::size_t n);
-  void commit(std::size_t n);
+  std::span<std::byte> room(std::size_t n) {
+    if (block_.capacity() - block_used_ < n) begin_block(n);
+    return block_.space().subspan(block_used_, n);
+  }
+  void commit(std::size_t n) {
+    const std::byte* const begin = block_.data() + block_used_;
+    if (empty() || pieces_.back().data + pieces_.back().size != begin) return commit_first(n);
+    block_used_ += n;
+    end_ += n;
+    pieces_.back().size += n;
+  }
   // Bytes that stay where they are until they are consumed or the output is cleared, held by
   // `owner`.
   void refer(wire::Bytes data, std::shared_ptr<const void> owner);
@@ -51,6 +60,8 @@ class Output {
     FrameRef block = {};
     std::shared_ptr<const void> owner = {};
   };
+  void begin_block(std::size_t n);
+  void commit_first(std::size_t n);
   void drop_consumed();
 
   FramePool& pool_;

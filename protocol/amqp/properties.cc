@@ -86,7 +86,6 @@ struct PrintProperties {
   }
 };
 
-constexpr std::size_t kFixed = 2 + 2 + 8 + 2;  // class, weight, body size, flags
 constexpr unsigned kMoreFlags = 1;
 
 }  // namespace
@@ -101,7 +100,7 @@ void encode(const ContentHeader& header, wire::Writer& writer) {
 
 wire::Result<std::size_t> encoded_header_size(const BasicProperties& properties,
                                               const char** field) {
-  internal::Sizer sizer{.total = kFixed};
+  internal::Sizer sizer{.total = kPlainHeaderBytes};
   SizeProperties visitor{sizer, properties};
   BasicProperties::describe(visitor);
   if (!sizer.failed) return sizer.total;

@@ -78,6 +78,18 @@ wire::Result<std::size_t> encoded_header_size(const BasicProperties& properties,
 void encode_header(std::uint64_t body_size, const BasicProperties& properties,
                    wire::Writer& writer);
 
+// The payload of a header without any property has so many bytes; any property makes it longer.
+inline constexpr std::size_t kPlainHeaderBytes = 2 + 2 + 8 + 2;  // class, weight, body size, flags
+inline bool has_none(const BasicProperties& p) {
+  // Without branches: it is asked of every message.
+  const auto any = [](const Text& text) { return !text.is_null(); };
+  return !(int{any(p.content_type)} | int{any(p.content_encoding)} | int{p.headers.has_value()} |
+           int{p.delivery_mode.has_value()} | int{p.priority.has_value()} |
+           int{any(p.correlation_id)} | int{any(p.reply_to)} | int{any(p.expiration)} |
+           int{any(p.message_id)} | int{p.timestamp.has_value()} | int{any(p.type)} |
+           int{any(p.user_id)} | int{any(p.app_id)} | int{any(p.cluster_id)});
+}
+
 // Of any body size: whether one so large is welcome is for the caller to say. Flags that AMQP does
 // not define, and bytes after the properties, are passed over. False: reader.error() says why.
 [[nodiscard]] bool decode(wire::Reader& reader, const DecodeLimits& limits, ContentHeader& out);
@@ -85,7 +97,7 @@ void encode_header(std::uint64_t body_size, const BasicProperties& properties,
 // quickest way for what is most common.
 inline bool is_plain_header(Bytes payload, std::uint64_t& body_size) {
   const auto* const at = reinterpret_cast<const std::byte*>(payload.data());
-  if (payload.size() != 14 ||
+  if (payload.size() != kPlainHeaderBytes ||
       wire::load_be<std::uint32_t>(at) != std::uint32_t{kBasicClass} << 16 ||
       wire::load_be<std::uint16_t>(at + 12) != 0) {
     return false;

@@ -625,6 +625,83 @@ TEST_F(ConsumerTest, OneAckForManyInAStep) {
                           "ack{delivery_tag: 10, multiple: false}"}));
 }
 
+// As many as a quarter of the prefetch go together, and fewer after a while.
+TEST_F(ConsumerTest, AcksWaitForEachOther) {
+  const auto channel = open();
+  Ending set;
+  channel->call(BasicQos{0, 40, false}, [&](const Failure& why, const Reply&) { set.note()(why); });
+  ASSERT_TRUE(rig.wait(set));
+  const auto consumer = consume(*channel, {.queue = "q"});
+  for (std::uint64_t tag = 1; tag <= 40; ++tag) deliver(consumer->tag(), tag, "x");
+  for (int i = 0; i < 40; ++i) next(*consumer);
+  acks();
+  using Acks = std::vector<std::string>;
+  const auto ack = [&](std::uint64_t tag) {
+    rig.engine();
+    EXPECT_TRUE(channel->ack(tag, channel->epoch(), false));
+    rig.run_for(std::chrono::microseconds(100));
+  };
+  for (std::uint64_t tag = 1; tag <= 25; ++tag) ack(tag);
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 10, multiple: true}",
+                          "ack{delivery_tag: 20, multiple: true}"}));
+  rig.run_for(kAckLinger + milliseconds(1));
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 25, multiple: true}"}));
+  // What else is said comes behind them.
+  ack(26);
+  Ending asked;
+  rig.engine();
+  channel->call(BasicQos{0, 50, false},
+                [&](const Failure& why, const Reply&) { asked.note()(why); });
+  ASSERT_TRUE(rig.wait(asked, milliseconds(2)));
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 26, multiple: false}"}));
+  // And so does the end.
+  ack(27);
+  Ending closed;
+  rig.engine().close(closed.note());
+  ASSERT_TRUE(rig.wait(closed));
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 27, multiple: false}"}));
+}
+
+// The broker may be waiting for this very one.
+TEST_F(ConsumerTest, AcksDoNotWaitWithASmallPrefetch) {
+  const auto channel = open();
+  const auto set = [&](const BasicQos& qos) {
+    Ending ending;
+    rig.engine();
+    channel->call(qos, [&](const Failure& why, const Reply&) { ending.note()(why); });
+    ASSERT_TRUE(rig.wait(ending));
+  };
+  using Acks = std::vector<std::string>;
+  std::uint64_t tag = 0;
+  const auto ack_one = [&](ConsumerCore& consumer) {
+    deliver(consumer.tag(), ++tag, "x");
+    next(consumer);
+    acks();
+    rig.engine();
+    EXPECT_TRUE(channel->ack(tag, channel->epoch(), false));
+    rig.run_for(milliseconds(1));
+    return acks();
+  };
+  const std::string one = ", multiple: false}";
+  set({0, 1000, false});
+  const auto many = consume(*channel, {.queue = "q"});
+  EXPECT_EQ(ack_one(*many), Acks());
+  rig.run_for(kAckLinger);
+  EXPECT_EQ(acks(), (Acks{"ack{delivery_tag: 1" + one}));
+  // One of two consumers is enough.
+  set({0, 7, false});
+  const auto few = consume(*channel, {.queue = "q"});
+  EXPECT_EQ(ack_one(*many), (Acks{"ack{delivery_tag: 2" + one}));
+  Ending gone;
+  rig.engine();
+  channel->cancel(few, gone.note());
+  ASSERT_TRUE(rig.wait(gone));
+  EXPECT_EQ(ack_one(*many), Acks());
+  // So is what all of them have together.
+  set({0, 7, true});
+  EXPECT_EQ(ack_one(*many), (Acks{"ack{delivery_tag: 4" + one}));
+}
+
 TEST_F(ConsumerTest, ManyAreGivenBackAtOnce) {
   const auto channel = open();
   const auto consumer = consume(*channel, {.queue = "q"});

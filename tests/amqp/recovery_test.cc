@@ -129,6 +129,24 @@ TEST_F(RecoveryTest, EverythingInItsOrder) {
   EXPECT_EQ(cut().size(), 12U);
 }
 
+// Each consumer comes back with the prefetch that it began with.
+TEST_F(RecoveryTest, ThePrefetchOfEachConsumer) {
+  const auto channel = open({.confirms = false});
+  consume(*channel, {.queue = "all"});
+  call(*channel, BasicQos{0, 5, false});
+  consume(*channel, {.queue = "five"});
+  call(*channel, BasicQos{0, 6, false});
+  consume(*channel, {.queue = "six"});
+  consume(*channel, {.queue = "six"});
+  call(*channel, BasicQos{0, 7, false});
+  EXPECT_EQ(cut(),
+            (Said{"1 channel.open", "1 basic.consume all", "1 basic.qos", "1 basic.consume five",
+                  "1 basic.qos", "1 basic.consume six", "1 basic.consume six", "1 basic.qos"}));
+  for (const char* prefetch : {"5", "6", "7"}) {
+    EXPECT_EQ(rig.peer.times_said("prefetch_count: " + std::string(prefetch)), 1U);
+  }
+}
+
 TEST_F(RecoveryTest, NothingDeclaredNothingSaid) {
   const auto channel = open({.confirms = false});
   call(*channel, QueueDeclare{.queue = "q", .passive = true});

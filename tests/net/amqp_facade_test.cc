@@ -547,8 +547,40 @@ TEST_F(AmqpFacade, FuturesAndManyThreads) {
     all.ack(all[0]);
     all.ack();
   }
+  channel.async_publish({.routing_key = "q"}, "from another thread", asio::use_future).get();
+  const Delivery last = subscription.async_next(asio::use_future).get();
+  EXPECT_EQ(last.body(), "from another thread");
+  EXPECT_EQ(last.properties(), BasicProperties());
+  last.ack();
   connection.async_close(asio::use_future).get();
   EXPECT_EQ(broker.ready("q"), 0U);
+}
+
+// Awaited later than asked for, and with and without properties: each carries what it needs.
+TEST_F(AmqpFacade, PublishesAreCarriedUntilTheyAreAwaited) {
+  run([&]() -> asio::awaitable<void> {
+    Connection connection(context, broker.config());
+    Channel channel = co_await ready_channel(connection, "q");
+    const std::string body = "plain";
+    const Target target{.routing_key = "q"};
+    auto plain = channel.async_publish(target, body, use_awaitable);
+    auto bare = channel.async_publish(target, Message{.body = body}, use_awaitable);
+    auto with_properties = channel.async_publish(
+        target, Message{.body = "more", .properties = {.type = "t", .app_id = "a"}}, use_awaitable);
+    co_await std::move(with_properties);
+    co_await std::move(plain);
+    co_await std::move(bare);
+    co_await channel.async_publish(target, "literal", use_awaitable);
+    const Delivery more = co_await channel.async_get({.queue = "q"}, use_awaitable);
+    EXPECT_EQ(more.body(), "more");
+    EXPECT_EQ(more.properties(), (BasicProperties{.type = "t", .app_id = "a"}));
+    for (const char* expected : {"plain", "plain", "literal"}) {
+      const Delivery next = co_await channel.async_get({.queue = "q"}, use_awaitable);
+      EXPECT_EQ(next.body(), expected);
+      EXPECT_EQ(next.properties(), BasicProperties());
+    }
+    co_await connection.async_close(use_awaitable);
+  });
 }
 
 TEST_F(AmqpFacade, HandlesAreDroppedOnAnyThread) {
