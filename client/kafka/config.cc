@@ -76,9 +76,11 @@ Failure check(const ProducerConfig& config, const ClientConfig& client) {
   const bool all = config.acks == Acks::all;
   const bool known_acks = all || config.acks == Acks::leader || config.acks == Acks::none;
   if (config.compression != Compression::none && !find_codec(client.codecs, config.compression)) {
-    return Failure(make_error_code(ClientErrc::codec_missing),
-                   std::string("compression: no codec for ") + name(config.compression) +
-                       " in ClientConfig::codecs; add it there (and its target to the build)");
+    return Failure(
+        make_error_code(ClientErrc::codec_missing),
+        std::string("compression: no codec for ") + name(config.compression) +
+            " in ClientConfig::codecs; tern has gzip, for others add a Codec of your own "
+            "there");
   }
   return Checks()
       .that(known_acks, "acks: none, leader or all")

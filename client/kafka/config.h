@@ -53,7 +53,8 @@ struct ClientConfig {
   // For jitter, sticky partitioning and the choice of brokers. 0: drawn from the system at start.
   std::uint64_t seed = 0;
 
-  // Codecs for compressed batches; others than gzip are targets of their own.
+  // Codecs for compressed batches, to write and to read them. There is gzip; for others implement
+  // Codec (protocol/kafka/compression.h) and add it here.
   Codecs codecs = {gzip()};
 
   // Makes TLS of all connections: tls::openssl(), from the target //client/tls:openssl. Null: plain

@@ -224,11 +224,11 @@ Failure RecordOpener::failure(const ConsumerPartition& partition, const RecordsE
   std::string text = partition.name() + " at offset " + std::to_string(partition.position) + ": ";
   if (error.code == wire::Errc::missing_codec) {
     const std::string codec = name(error.codec);
-    return Failure(
-        make_error_code(ClientErrc::codec_missing),
-        text + "the batch is compressed with " + codec +
-            ", for which ClientConfig::codecs holds no codec; add it there (and its target "
-            "to the build)");
+    return Failure(make_error_code(ClientErrc::codec_missing),
+                   text + "the batch is compressed with " + codec +
+                       ", for which ClientConfig::codecs holds no codec; tern has gzip, for others "
+                       "add a Codec "
+                       "of your own there");
   }
   text += error.message();
   if (error.code == wire::Errc::too_large) {
