@@ -34,7 +34,15 @@ auto values(const Configs& c) {
                       p.compression, p.partitioning),
       std::make_tuple(r.offset_reset, r.isolation, r.fetch_min_bytes, r.fetch_max_bytes,
                       r.partition_max_bytes, r.fetch_max_wait, r.max_poll_records, r.prefetch_bytes,
-                      r.max_decompressed_batch_bytes, r.check_crcs, r.rack));
+                      r.max_decompressed_batch_bytes, r.check_crcs, r.rack),
+      std::make_tuple(c.tls, c.tls_options));
+}
+
+// With TLS, but for the library.
+Configs unset() {
+  Configs configs;
+  configs.make_tls = [](TlsOptions) { return std::shared_ptr<const StreamFactory>(); };
+  return configs;
 }
 
 std::string escaped(std::string_view text) {
@@ -86,10 +94,11 @@ void write_and_read_again(const std::vector<Property>& properties) {
 
 // In front, so that it is not something else that is refused first.
 void keep_secrets(std::vector<Property> properties) {
-  constexpr const char* kNames[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password"};
+  constexpr const char* kNames[] = {"sasl.password", "ssl.key.password", "ssl.keystore.password",
+                                    "ssl.key.pem"};
   properties.insert(properties.begin(),
                     {kNames[properties.size() % std::size(kNames)], std::string(kSecret), 0});
-  Configs configs;
+  Configs configs = unset();
   const Failure failure = apply_properties(properties, configs);
   require(failure.message().find(kSecret) == std::string::npos, "secrets are not repeated");
 }
@@ -99,13 +108,13 @@ void run(std::string_view text) {
   constexpr std::size_t kPerByte = 160;  // a setting of three bytes is two strings and a number
   std::vector<Property> properties;
   Failure failure;
-  Configs configs;
+  Configs configs = unset();
   const fuzz::MemoryScope memory;
   failure = read_properties(text, properties);
   if (!failure) failure = apply_properties(properties, configs);
   require(memory.peak() <= kFixed + kPerByte * text.size(), "memory follows the input");
 
-  Configs same;
+  Configs same = unset();
   const Failure again = parse_properties(text, same);
   require(again.code == failure.code && again.message() == failure.message(), "the same each time");
   require(values(same) == values(failure ? Configs() : configs), "a failure changes nothing");

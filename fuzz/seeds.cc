@@ -371,6 +371,10 @@ void property_seeds() {
   print("number_too_large", "linger.ms=99999999999999999999");
   print("number_negative", "batch.size=-1");
   print("unknown_name", "boostrap.servers=a");
+  print("tls",
+        "security.protocol=SSL\nssl.ca.location=/ca.pem\nssl.key.pem=x\nssl.key.location=/k\n"
+        "ssl.key.password=tern\nenable.ssl.certificate.verification=false\n"
+        "ssl.endpoint.identification.algorithm=\n");
   print("secret", "sasl.password=tern\nsecurity.protocol=SASL_SSL\n");
   print("no_value", "acks\nlinger.ms=\n=x\n:\n");
   print("not_utf8", "client.id=\xff\xfe\x80");

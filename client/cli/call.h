@@ -19,7 +19,8 @@ namespace tern::cli {
 // std::runtime_error that begins with `what`, or Interrupted.
 template <class Start>
 auto call(const Interrupt& interrupt, std::function<void()> give_up,
-          const char* (*next_step)(const std::error_code&), const std::string& what, Start start) {
+          const std::function<const char*(const std::error_code&)>& next_step,
+          const std::string& what, Start start) {
   Diagnostics diagnostics;
   auto future = start(&diagnostics);
   {

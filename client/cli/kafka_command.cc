@@ -11,13 +11,17 @@
 #include "client/cli/session.h"
 #include "client/cli/subcommand.h"
 #include "client/core/version.h"
+#include "client/tls/openssl.h"
 
 namespace tern::cli {
 
 const char* const kCommonHelp = R"(
   -b, --brokers HOST:PORT,...  where to find the cluster
   -X NAME=VALUE                a setting by Kafka's name (linger.ms, acks, fetch.min.bytes, ...);
-                               -X list names all there are, -X dump those that are set
+                               -X list names all there are, -X dump those that are set.
+                               TLS: security.protocol=ssl, ssl.ca.location=FILE (PEM; the system's
+                               authorities without it), ssl.certificate.location, ssl.key.location
+                               and ssl.key.password if the cluster wants to know who you are
   -F FILE                      settings from a .properties file; without it from the one that
                                KCAT_CONFIG names, unless -F none
   -m SECONDS                   patience with the cluster (10)
@@ -56,6 +60,7 @@ Examples:
   tern kafka consume -b localhost:9092 -t numbers -J | jq .payload
   tern kafka topics -b localhost:9092 --create orders --partitions 6
   tern kafka groups describe billing -b localhost:9092
+  tern kafka -L -b broker:9093 -X security.protocol=ssl -X ssl.ca.location=ca.pem
 
 From kcat: -P -C -L -Q -G choose the command; without one of them and without a name it is produce
 if standard input is no terminal, and consume if it is. These mean what they mean there:
@@ -63,8 +68,8 @@ if standard input is no terminal, and consume if it is. These mean what they mea
   produce               -p -k -K -D -H -z -l -c -T -Z FILE...
   consume               -p -o -e -c -f -s -K -D -J -O -Z -u; and for a group: -G GROUP TOPIC...
   query (-Q)            -t TOPIC:PARTITION:TIMESTAMP...
-  not here              -r and -s avro (no schema registry), transactional.id, codecs but gzip, TLS
-                        and SASL, -M (`tern broker` is an embedded cluster), ~/.config/kcat.conf (-F)
+  not here              -r and -s avro (no schema registry), transactional.id, codecs but gzip, SASL,
+                        -M (`tern broker` is an embedded cluster), ~/.config/kcat.conf (-F names it)
 
 Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
 was asked for makes no sense, 130 it was interrupted before its end.
@@ -133,11 +138,13 @@ int dump_settings(const std::vector<std::string>& arguments) {
   }
   const std::vector<kafka::Property> settings = options.given();
   kafka::Configs configs;
+  configs.make_tls = tls::openssl;
   if (const Failure failure = kafka::apply_properties(settings, configs)) {
     throw UsageError(failure.message());
   }
   for (const kafka::Property& each : settings) {
-    std::printf("%s = %s\n", each.name.c_str(), each.value.c_str());
+    const bool secret = each.name == "ssl.key.password" || each.name == "ssl.key.pem";
+    std::printf("%s = %s\n", each.name.c_str(), secret ? "[redacted]" : each.value.c_str());
   }
   return 0;
 }

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "client/tls/openssl.h"
+
 namespace tern::cli {
 namespace {
 
@@ -26,6 +28,28 @@ void read_file(const char* what, const std::string& path, std::vector<kafka::Pro
   if (const Failure failure = kafka::read_properties(text, out)) {
     throw UsageError(path + ": " + failure.message());
   }
+}
+
+// What is wrong with the options of TLS, which is told by the library's names for them.
+std::string by_kafkas_names(std::string message) {
+  constexpr std::string_view kTls = "TLS: ";
+  if (!message.starts_with(kTls)) return message;
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"ca_file ", "ssl.ca.location "},
+      {"ca_pem", "ssl.ca.pem"},
+      {"certificate_file ", "ssl.certificate.location "},
+      {"certificate_pem", "ssl.certificate.pem"},
+      {"key_file ", "ssl.key.location "},
+      {"key_pem", "ssl.key.pem"},
+  };
+  for (const auto& [name, kafkas] : kNames) {
+    if (message.compare(kTls.size(), name.size(), name) != 0) continue;
+    message.replace(kTls.size(), name.size(), kafkas);
+    break;
+  }
+  return message +
+         "; ssl.ca.location names a PEM file of who is trusted, ssl.certificate.location and "
+         "ssl.key.location those of who you are, ssl.key.password opens the key";
 }
 
 }  // namespace
@@ -145,6 +169,7 @@ std::vector<kafka::Property> CommonOptions::given() const {
 
 kafka::Configs CommonOptions::configs() const {
   kafka::Configs configs;
+  configs.make_tls = tls::openssl;
   // Somebody sits there and waits.
   configs.client.operation_timeout = std::chrono::seconds(10);
   configs.producer.metadata_timeout = std::chrono::seconds(10);
@@ -158,7 +183,7 @@ kafka::Configs CommonOptions::configs() const {
   }
   for (const Failure& failure :
        {check(configs.client), check(configs.producer, configs.client), check(configs.consumer)}) {
-    if (failure) throw UsageError(failure.message());
+    if (failure) throw UsageError(by_kafkas_names(failure.message()));
   }
   return configs;
 }

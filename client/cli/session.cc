@@ -23,14 +23,10 @@ Session::Session(const CommonOptions& options)
   }
 }
 
-const char* Session::next_step(const std::error_code& error) {
-  if (error == Condition::timed_out || error == ClientErrc::no_broker) {
-    return "; -b says where the cluster is, -m SECONDS how long to wait for it";
-  }
-  if (error == ClientErrc::not_the_protocol) {
-    return "; is this the port of a PLAINTEXT listener? TLS and SASL are not supported yet";
-  }
-  return "";
+const char* Session::next_step(const std::error_code& error) const {
+  if (error != Condition::timed_out && error != ClientErrc::no_broker) return "";
+  const char* const advice = watcher_->advice();
+  return advice ? advice : "; -b says where the cluster is, -m SECONDS how long to wait for it";
 }
 
 kafka::TopicDescription Session::describe(const std::string& topic) {

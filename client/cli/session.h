@@ -34,11 +34,13 @@ class Session {
   // with `what`, or Interrupted.
   template <class Start>
   auto call(const std::string& what, Start start) {
-    return cli::call(interrupt_, [this] { client_.close(); }, next_step, what, std::move(start));
+    return cli::call(
+        interrupt_, [this] { client_.close(); },
+        [this](const std::error_code& error) { return next_step(error); }, what, std::move(start));
   }
 
   // What the user can do about it, to be appended to a sentence; may be empty.
-  static const char* next_step(const std::error_code& error);
+  const char* next_step(const std::error_code& error) const;
 
   // One topic, which may not exist: see its `error`.
   kafka::TopicDescription describe(const std::string& topic);

@@ -5,6 +5,7 @@
 
 #include "client/cli/arguments.h"
 #include "client/cli/words.h"
+#include "client/tls/openssl.h"
 
 namespace tern::cli {
 namespace {
@@ -76,6 +77,27 @@ std::string sizes_of(const kafka::Observer::Batch& batch) {
   return sent + " out of " + std::to_string(batch.uncompressed_bytes);
 }
 
+// Null: nothing beyond what the failure says itself.
+const char* advice_for(Stage stage, const std::error_code& error) {
+  if (error == tls::Errc::certificate_refused) {
+    return "; -X ssl.ca.location=FILE says whom to trust, and -b has to be a name that the "
+           "certificate is for";
+  }
+  if (error == tls::Errc::alert) {
+    return "; the broker may want to know who you are: -X ssl.certificate.location=FILE and "
+           "-X ssl.key.location=FILE";
+  }
+  // An older broker just ends what it does not understand.
+  const bool ended =
+      (stage == Stage::protocol || stage == Stage::tls) &&
+      (error == std::errc::connection_aborted || error == std::errc::connection_reset);
+  if (ended || error == ClientErrc::not_the_protocol) {
+    return "; -X security.protocol=ssl is for listeners with TLS, and only for those; SASL is not "
+           "supported yet";
+  }
+  return nullptr;
+}
+
 void tell(const char* subject, const std::string& text) {
   note("[" + std::string(subject) + "] " + text);
 }
@@ -113,11 +135,16 @@ Subjects subjects_of(int verbosity) {
 }
 
 void Watcher::on_connected(const Connection& connection) {
+  connected_ = true;
+  advice_ = nullptr;
   if (tells(kTellConnections)) tell("broker", "connected to " + name_of(connection));
 }
 
 void Watcher::on_disconnected(const Connection& connection, Stage stage, const Failure& failure) {
   const bool by_us = !failure || failure.code == Condition::closed;
+  // Where a broker was spoken with, the settings are right.
+  const char* const advice = connected_ || by_us ? nullptr : advice_for(stage, failure.code);
+  if (!by_us) advice_ = advice;
   if (tells(kTellConnections)) {
     tell("broker", by_us ? "closed the connection to " + name_of(connection)
                          : "lost or could not reach " + name_of(connection) + ", " +
@@ -125,7 +152,7 @@ void Watcher::on_disconnected(const Connection& connection, Stage stage, const F
     return;
   }
   if (by_us || !tells(kTellRetries)) return;
-  std::string text = failure.message();
+  std::string text = failure.message() + (advice ? advice : "");
   if (text == last_) return;
   note(text + " (trying again)");
   last_ = std::move(text);

@@ -3,6 +3,7 @@
 #ifndef TERN_CLIENT_CLI_WATCHER_H_
 #define TERN_CLIENT_CLI_WATCHER_H_
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,10 @@ class Watcher final : public kafka::Observer {
   void on_rebalance(const Rebalance& rebalance) override;
   void on_trouble(std::string_view what, const Failure& failure) override;
 
+  // What the user can do about the last attempt to connect, to be appended to a sentence; null: it
+  // succeeded, or there is nothing special to say. Any thread.
+  const char* advice() const { return advice_; }
+
   // What the coordinator called the member of a group that is here, at its last rebalance.
   const std::string& member_id() const { return member_id_; }
 
@@ -54,7 +59,9 @@ class Watcher final : public kafka::Observer {
   bool tells(Subjects subjects) const { return (subjects_ & subjects) != 0; }
 
   const Subjects subjects_;
-  std::string last_;  // of what is told once in a row
+  std::atomic<const char*> advice_ = nullptr;
+  bool connected_ = false;  // it was, once
+  std::string last_;        // of what is told once in a row
   std::string member_id_;
 };
 

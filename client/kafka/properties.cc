@@ -44,6 +44,7 @@ std::string_view trim(std::string_view text) {
 ClientConfig& part_of(Configs& configs, const ClientConfig*) { return configs.client; }
 ProducerConfig& part_of(Configs& configs, const ProducerConfig*) { return configs.producer; }
 ConsumerConfig& part_of(Configs& configs, const ConsumerConfig*) { return configs.consumer; }
+TlsOptions& part_of(Configs& configs, const TlsOptions*) { return configs.tls_options; }
 
 template <class Part, class Field>
 Field& field_of(Configs& configs, Field Part::* member) {
@@ -281,6 +282,39 @@ Verdict isolation(std::string_view value, Configs& configs) {
       "read_uncommitted or read_committed");
 }
 
+constexpr const char* kNoSasl = "SASL is not supported by tern yet";
+
+Verdict security_protocol(std::string_view value, Configs& configs) {
+  const bool tls = same_word(value, "ssl");
+  if (!tls && !same_word(value, "plaintext")) {
+    return {std::string("plaintext or ssl; ") + kNoSasl};
+  }
+  if (tls && configs.make_tls == nullptr) {
+    return {
+        "possible without Configs::make_tls: set that to tls::openssl, of the target "
+        "//client/tls:openssl"};
+  }
+  configs.tls = tls;
+  return {};
+}
+
+// The name of a file, or PEM; one takes the place of the other.
+template <auto Member, auto Other>
+Verdict pem(std::string_view value, Configs& configs) {
+  field_of(configs, Member) = std::string(value);
+  if (!value.empty()) field_of(configs, Other).clear();
+  return {};
+}
+
+Verdict name_check(std::string_view value, Configs& configs) {
+  const bool https = same_word(value, "https");
+  if (!https && !value.empty() && !same_word(value, "none")) {
+    return {"https, or none (or empty) for any name in a certificate that is trusted"};
+  }
+  configs.tls_options.check_name = https;
+  return {};
+}
+
 // --- names --------------------------------------------------------------------------------------
 
 struct Setting {
@@ -291,6 +325,7 @@ struct Setting {
 using C = ClientConfig;
 using P = ProducerConfig;
 using R = ConsumerConfig;
+using T = TlsOptions;
 
 // Bounds are those of check(). Synonyms follow the Java client's name.
 constexpr Setting kSettings[] = {
@@ -310,6 +345,17 @@ constexpr Setting kSettings[] = {
     {"connections.max.idle.ms", milliseconds<&C::connections_max_idle, 1, kMaxMs>},
     {"receive.message.max.bytes", count<&C::max_response_bytes, 1024>},
     {"allow.auto.create.topics", truth<&C::allow_auto_create_topics>},
+
+    {"security.protocol", security_protocol},
+    {"ssl.ca.location", pem<&T::ca_file, &T::ca_pem>},
+    {"ssl.ca.pem", pem<&T::ca_pem, &T::ca_file>},
+    {"ssl.certificate.location", pem<&T::certificate_file, &T::certificate_pem>},
+    {"ssl.certificate.pem", pem<&T::certificate_pem, &T::certificate_file>},
+    {"ssl.key.location", pem<&T::key_file, &T::key_pem>},
+    {"ssl.key.pem", pem<&T::key_pem, &T::key_file>},
+    {"ssl.key.password", text<&T::key_password>},
+    {"enable.ssl.certificate.verification", truth<&T::verify_peer>},
+    {"ssl.endpoint.identification.algorithm", name_check},
 
     {"acks", acks},
     {"request.required.acks", acks},
@@ -360,10 +406,11 @@ constexpr Setting kSettings[] = {
 };
 constexpr std::size_t kSettingCount = std::size(kSettings);
 
-constexpr const char* kTlsElsewhere =
-    "TLS is not among these settings, a program has it by ClientConfig::stream; SASL is not "
-    "supported yet";
-constexpr const char* kNoSasl = "SASL is not supported by tern yet";
+constexpr const char* kPemOnly =
+    "tern reads PEM: ssl.ca.location says whom to trust, ssl.certificate.location and "
+    "ssl.key.location who one is; set those instead";
+constexpr const char* kLibrarysTls =
+    "tern speaks TLS 1.2 and 1.3 with what its library takes by default; leave it out";
 constexpr const char* kNoShareGroups = "share groups are not supported by tern yet";
 constexpr const char* kNoTransactions = "transactions are not supported by tern yet";
 constexpr const char* kBytesOnly = "tern takes and gives bytes as they are; leave it out";
@@ -380,12 +427,12 @@ struct Unsupported {
   std::string_view harmless = {};  // the value that tells tern to do what it does anyway
 };
 constexpr Unsupported kUnsupported[] = {
-    {"security.protocol", kTlsElsewhere, "plaintext"},
-    {"security.providers", kTlsElsewhere},
+    {"security.providers", kLibrarysTls},
     {"sasl.", kNoSasl},
-    {"ssl.", kTlsElsewhere},
+    {"ssl.keystore.", kPemOnly},
+    {"ssl.truststore.", kPemOnly},
+    {"ssl.", kLibrarysTls},
     {"enable.sasl.oauthbearer.unsecure.jwt", kNoSasl},
-    {"enable.ssl.certificate.verification", kTlsElsewhere},
     {"group.protocol.type", kNotHere, "consumer"},
     {"group.", kNotHere},
     {"rebalance.timeout.ms", "members of tern have max.poll.interval.ms for it; set that instead"},
@@ -558,6 +605,11 @@ void adjust(const Given& given, Configs& configs) {
     }
   }
   ClientConfig& client = configs.client;
+  if (configs.tls && configs.make_tls != nullptr) {
+    client.stream = configs.make_tls(configs.tls_options);
+  } else if (given("security.protocol")) {
+    client.stream = nullptr;
+  }
   if (given("reconnect.backoff.ms") && !given("reconnect.backoff.max.ms")) {
     client.reconnect_backoff_max = std::max(client.reconnect_backoff_max, client.reconnect_backoff);
   }

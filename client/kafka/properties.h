@@ -7,6 +7,10 @@
 //   kafka::Client client(context, configs.client);
 //   kafka::Producer producer(client, configs.producer);
 //
+// TLS needs one more line, before, as nothing here links a library for it:
+//
+//   configs.make_tls = tls::openssl;  // "client/tls/openssl.h"
+//
 // One set of settings serves producers, consumers and admin calls; what one of them does not use
 // does no harm. Of a setting that is given twice the last one counts, under whichever of its names.
 //
@@ -31,12 +35,14 @@
 #ifndef TERN_CLIENT_KAFKA_PROPERTIES_H_
 #define TERN_CLIENT_KAFKA_PROPERTIES_H_
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "client/core/error.h"
+#include "client/core/stream.h"
 #include "client/kafka/config.h"
 
 namespace tern::kafka {
@@ -45,6 +51,13 @@ struct Configs {
   ClientConfig client = {};
   ProducerConfig producer = {};
   ConsumerConfig consumer = {};
+
+  // What "security.protocol" and the settings of "ssl." say. With "ssl" they are made into
+  // ClientConfig::stream by `make_tls`; without that "ssl" is refused, so that nobody who asks for
+  // TLS goes without. Files are read by check(config.client), which names them by TlsOptions.
+  bool tls = false;
+  TlsOptions tls_options = {};
+  std::shared_ptr<const StreamFactory> (*make_tls)(TlsOptions) = nullptr;
 };
 
 struct Property {

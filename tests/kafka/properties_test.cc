@@ -324,9 +324,12 @@ TEST(Properties, BadValuesAreToldWhatIsAllowed) {
 
 TEST(Properties, WhatKafkaKnowsAndTernCannotDoIsSaid) {
   const std::pair<const char*, const char*> cases[] = {
-      {"security.protocol=SSL", "ClientConfig::stream"},
+      {"security.protocol=SASL_SSL", "plaintext or ssl; SASL is not supported"},
+      {"security.protocol=SSL", "Configs::make_tls: set that to tls::openssl"},
       {"sasl.jaas.config=secret", "SASL is not supported"},
-      {"ssl.keystore.password=secret", "ClientConfig::stream"},
+      {"ssl.keystore.password=secret", "tern reads PEM: ssl.ca.location"},
+      {"ssl.truststore.location=/ca.jks", "tern reads PEM: ssl.ca.location"},
+      {"ssl.enabled.protocols=TLSv1.3", "leave it out"},
       {"partition.assignment.strategy=mine", "own_assignors"},
       {"partition.assignment.strategy=range,range", "each once"},
       {"transactional.id=t", "transactions are not supported"},
@@ -340,6 +343,54 @@ TEST(Properties, WhatKafkaKnowsAndTernCannotDoIsSaid) {
     EXPECT_EQ(message.find("secret"), std::string::npos) << message;
   }
   parsed("security.protocol=PLAINTEXT\nenable.auto.commit=false\nretries=2147483647");
+}
+
+class NoStream final : public StreamFactory {
+ public:
+  explicit NoStream(TlsOptions given) : options(std::move(given)) {}
+  Failure check(const TlsOptions&) const override { return {}; }
+  std::unique_ptr<StreamNetwork> over(Network&, Timers&, const TlsOptions&) const override {
+    return nullptr;
+  }
+  const TlsOptions options;
+};
+
+TEST(Properties, TlsIsMadeOfWhatTheProgramHas) {
+  Configs configs;
+  configs.make_tls = [](TlsOptions options) -> std::shared_ptr<const StreamFactory> {
+    return std::make_shared<NoStream>(std::move(options));
+  };
+  const auto options = [&] { return static_cast<const NoStream&>(*configs.client.stream).options; };
+  ASSERT_FALSE(parse_properties("ssl.ca.location=/ca\nssl.key.password=secret", configs));
+  EXPECT_EQ(configs.client.stream, nullptr) << "nobody has asked for it";
+  ASSERT_FALSE(parse_properties("security.protocol=SSL", configs));
+  EXPECT_EQ(options(), (TlsOptions{.ca_file = "/ca", .key_password = "secret"}));
+  ASSERT_FALSE(
+      parse_properties("ssl.certificate.location=/c\nssl.key.location=/k\n"
+                       "enable.ssl.certificate.verification=false\n"
+                       "ssl.endpoint.identification.algorithm=",
+                       configs));
+  EXPECT_EQ(options(), (TlsOptions{.ca_file = "/ca",
+                                   .certificate_file = "/c",
+                                   .key_file = "/k",
+                                   .key_password = "secret",
+                                   .verify_peer = false,
+                                   .check_name = false}));
+  ASSERT_FALSE(
+      parse_properties("ssl.ca.pem=A\nssl.certificate.pem=C\nssl.key.pem=K\n"
+                       "ssl.endpoint.identification.algorithm=HTTPS\n"
+                       "enable.ssl.certificate.verification=1",
+                       configs));
+  EXPECT_EQ(options(), (TlsOptions{.ca_pem = "A",
+                                   .certificate_pem = "C",
+                                   .key_pem = "K",
+                                   .key_password = "secret",
+                                   .verify_peer = true,
+                                   .check_name = true}));
+  const Failure failure = parse_properties("ssl.endpoint.identification.algorithm=ldap", configs);
+  EXPECT_NE(failure.message().find("https, or none"), std::string::npos) << failure.message();
+  ASSERT_FALSE(parse_properties("security.protocol=plaintext", configs));
+  EXPECT_EQ(configs.client.stream, nullptr);
 }
 
 TEST(Properties, FromNamesAndValues) {

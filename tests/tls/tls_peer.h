@@ -1,5 +1,5 @@
-// Puts TLS before an acceptor of a simulated world: its links get the bytes that OpenSSL, as a
-// server, makes of what arrives.
+// Puts TLS before an acceptor, of a simulated world or of real sockets: its links get the bytes
+// that OpenSSL, as a server, makes of what arrives.
 #ifndef TERN_TESTS_TLS_TLS_PEER_H_
 #define TERN_TESTS_TLS_TLS_PEER_H_
 
@@ -23,9 +23,10 @@ class TlsPeer final : public Acceptor {
   TlsPeer(Network& network, const Endpoint& endpoint, Acceptor& plain, ServerOptions options)
       : network_(network), plain_(plain), options_(std::move(options)) {
     std::error_code error;
-    network_.listen(endpoint, *this, error);
+    network_.listen(endpoint, *this, error, &endpoint_);
     EXPECT_FALSE(error) << error.message();
   }
+  const Endpoint& endpoint() const { return endpoint_; }  // with the real port
 
   class ServerLink final : public Link {
    public:
@@ -43,6 +44,7 @@ class TlsPeer final : public Acceptor {
       }
       later_ += server.take();
       if (!later_.empty() || server.is_open()) network_.want_write(id_);
+      end_if_broken();
     }
     void gather(BufferList& list) override {
       if (out_.empty()) {
@@ -55,6 +57,7 @@ class TlsPeer final : public Acceptor {
       // A new string: the one that was gathered may still be looked at.
       out_ = out_.substr(n);
       if (out_.empty() && plain_bytes_ != 0) plain->on_written(std::exchange(plain_bytes_, 0), now);
+      end_if_broken();
     }
     void on_open(Now now) override { plain->on_open(now); }
     void on_closed(Stage stage, std::error_code why, Now now) override {
@@ -67,6 +70,10 @@ class TlsPeer final : public Acceptor {
     bool closed = false;
 
    private:
+    // Once the alert has gone out.
+    void end_if_broken() {
+      if (!server.error.empty() && later_.empty() && out_.empty() && !closed) network_.close(id_);
+    }
     void encrypt() {
       BufferList list;
       plain->gather(list);
@@ -95,6 +102,7 @@ class TlsPeer final : public Acceptor {
   Network& network_;
   Acceptor& plain_;
   const ServerOptions options_;
+  Endpoint endpoint_;
 };
 
 }  // namespace tern::tls::testing
