@@ -16,8 +16,8 @@
 //     handle(delivery.body());
 //   }
 //
-// Several at a time cost less: async_publish_all() and async_next_all(). A large body that somebody
-// keeps anyway need not be copied: see Message::owner.
+// Several at a time cost less: async_publish_all() and async_next_all(). So does a body alone, in
+// place of a Message. A large body that somebody keeps anyway need not be copied: Message::owner.
 //
 // Any completion token; handlers run on their associated executor, by default the connection's.
 // Every function may be called from any thread. Arguments are views that are copied before a call

@@ -27,6 +27,10 @@ enum class Settle : std::uint8_t { ack, reject, requeue, leave };
 // Threading: acknowledging may be done from any thread, once; the rest as for other values. One
 // that is destroyed without having been acknowledged stays unacknowledged, and comes again when its
 // channel ends. After the connection was lost acknowledging does nothing: the message comes again.
+//
+// The broker is told of an ack together with others: when they are a quarter of the prefetch (at
+// once if that is below 8), after 5 ms, or before whatever else its channel says. Closing tells
+// what is left; a program that ends without that may get the last messages again.
 class Delivery {
  public:
   Delivery() = default;
