@@ -165,6 +165,24 @@ void Channel::start_publish_all(const Target& target, std::span<const Message> m
   });
 }
 
+void Channel::start_publish_all(const Target& target, std::span<const std::string_view> bodies,
+                                PublishedAll done) {
+  if (state_->on_executor()) {
+    Failure refused = core_->publish_all(target, bodies, std::move(done));
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    if (refused) state_->engine().complete(std::move(done), std::move(refused), {});
+    return;
+  }
+  state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
+               all = std::vector<std::string>(bodies.begin(), bodies.end()),
+               done = std::move(done)]() mutable {
+    const std::vector<std::string_view> views(all.begin(), all.end());
+    Failure failure = core->publish_all(to.view(), views, std::move(done));
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    if (failure) engine.complete(std::move(done), std::move(failure), {});
+  });
+}
+
 void Channel::start_wait_space(Completion<Failure> done) {
   state_->run(
       [core = core_, done = std::move(done)]() mutable { core->wait_space(std::move(done)); });

@@ -261,6 +261,17 @@ class Channel {
         },
         std::forward<Token>(token), diagnostics);
   }
+  // The same for messages that are nothing but bodies: there is less to look at.
+  template <class Token>
+  auto async_publish_all(const Target& target, std::span<const std::string_view> bodies,
+                         Token&& token, Diagnostics* diagnostics = nullptr) {
+    return net::async_start<std::vector<NotPublished>>(
+        state_->executor(), state_,
+        [this, target, bodies](std::uint64_t, PublishedAll done) {
+          start_publish_all(target, bodies, std::move(done));
+        },
+        std::forward<Token>(token), diagnostics);
+  }
 
   // Completes when a message can be published again, or never will be.
   template <class Token>
@@ -313,6 +324,8 @@ class Channel {
   void start_publish(const Target& target, const Body& body, const BasicProperties* properties,
                      Completion<Failure>&& done);
   void start_publish_all(const Target& target, std::span<const Message> messages,
+                         PublishedAll done);
+  void start_publish_all(const Target& target, std::span<const std::string_view> bodies,
                          PublishedAll done);
   void start_wait_space(Completion<Failure> done);
   void start_consume(const BasicConsume& request, const ConsumeOptions& options,

@@ -222,6 +222,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   // The same for several messages, with one handler. All of them or none: more than the limits
   // allow are taken only when nothing is waiting for its confirm.
   Failure publish_all(const Target& target, std::span<const Message> messages, PublishedAll&& done);
+  // Of messages that are nothing but bodies.
+  Failure publish_all(const Target& target, std::span<const std::string_view> bodies,
+                      PublishedAll&& done);
   // Calls `done` when a message of some bytes could be published, or never will be (the error why).
   void wait_space(Completion<Failure> done);
   // Calls `done` when the channel is open, or has ended (with its error). Inside a step.
@@ -337,6 +340,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   std::uint64_t put_message(const Target& target, const Body& body,
                             const BasicProperties& properties, std::size_t header_bytes);
   void put_plain(std::string_view body);
+  template <class Put>
+  void put_all(std::size_t count, PublishedAll&& done, Put&& put);
   void refer_body(const Body& body, std::uint32_t frame_max);
   void end_consumer(const std::shared_ptr<ConsumerCore>& consumer, const Failure& why);
   void complete_written();

@@ -146,33 +146,51 @@ Failure ChannelCore::publish_all(const Target& target, std::span<const Message> 
     }
     header_sizes_.push_back(size);
   }
-  Output& output = engine_.session().output();
-  const std::uint64_t begin = output.end();
-  if (config_.confirms && !messages.empty()) {
-    confirms_.begin_batch(static_cast<std::uint32_t>(messages.size()), std::move(done));
-  }
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const std::uint64_t at = output.end();
+  put_all(messages.size(), std::move(done), [&](std::size_t i, std::uint64_t at) {
     const Message& message = messages[i];
     const std::uint64_t print =
         put_message(target, {message.body, message.owner}, message.properties, header_sizes_[i]);
     if (config_.confirms) confirms_.add(at, print, message.body.size());
-  }
-  if (messages.empty()) {
-    // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)
+  });
+  return {};
+}
+
+Failure ChannelCore::publish_all(const Target& target, std::span<const std::string_view> bodies,
+                                 PublishedAll&& done) {
+  std::size_t body_bytes = 0;
+  for (const std::string_view body : bodies) body_bytes += body.size();
+  if (Failure failure = refusal(bodies.size(), body_bytes)) return failure;
+  if (Failure failure = encode_target(target)) return failure;
+  put_all(bodies.size(), std::move(done), [&](std::size_t i, std::uint64_t at) {
+    const std::uint64_t print = put_message(target, {bodies[i], nullptr}, kNone, kPlainHeaderBytes);
+    if (config_.confirms) confirms_.add(at, print, bodies[i].size());
+  });
+  return {};
+}
+
+// Calls `put(i, position in the output)` for each of `count` messages, which are told of together.
+template <class Put>
+void ChannelCore::put_all(std::size_t count, PublishedAll&& done, Put&& put) {
+  Output& output = engine_.session().output();
+  const std::uint64_t begin = output.end();
+  if (count == 0) {
     engine_.complete(std::move(done), Failure(), {});
-    return {};
+    return;
   }
+  if (config_.confirms) {
+    confirms_.begin_batch(static_cast<std::uint32_t>(count), std::move(done));
+  }
+  for (std::size_t i = 0; i < count; ++i) put(i, output.end());
   engine_.session().want_write();
-  if (config_.confirms) return {};
-  auto told = [count = messages.size(), done = std::move(done)](Failure why) mutable {
+  if (config_.confirms) return;
+  // Not taken above then. NOLINTNEXTLINE(bugprone-use-after-move)
+  auto told = [count, done = std::move(done)](Failure why) mutable {
     std::vector<NotPublished> all;
     for (std::size_t i = 0; why && i < count; ++i) all.push_back({i, why});
     done(std::move(why), std::move(all));
   };
   unwritten_.push_back({std::move(told), begin, output.end()});
   engine_.mark_when_written(*this);
-  return {};
 }
 
 // The most common message, quickly.

@@ -29,6 +29,32 @@ class TogetherTest : public ::testing::Test {
   EngineRig rig;
 };
 
+TEST_F(TogetherTest, BodiesAlone) {
+  const auto channel = open();
+  Ending told;
+  const std::string large(200'000, 'l');
+  const std::vector<std::string_view> bodies = {"a", "", large, "d"};
+  const auto note = [&](Failure why, const std::vector<NotPublished>& not_published) {
+    told.note()(why);
+    EXPECT_TRUE(not_published.empty());
+  };
+  ASSERT_FALSE(channel->publish_all({.routing_key = "k"}, bodies, note));
+  ASSERT_TRUE(rig.run_until([&] { return rig.peer.messages.size() == bodies.size(); }));
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    EXPECT_EQ(rig.peer.messages[i].body, bodies[i]);
+  }
+  EXPECT_EQ(channel->unconfirmed(), bodies.size());
+  EXPECT_EQ(told.endings, 0);
+  peer().send(1, BasicAck{4, true});
+  ASSERT_TRUE(rig.wait(told));
+  EXPECT_TRUE(told.ok());
+  // All of them or none.
+  const std::string key(256, 'k');
+  const Target bad{.routing_key = std::string_view(key)};
+  EXPECT_EQ(channel->publish_all(bad, bodies, note).code, ClientErrc::invalid_argument);
+  EXPECT_EQ(channel->unconfirmed(), 0U);
+}
+
 TEST_F(TogetherTest, ManyAreToldOfTogether) {
   const auto channel = open();
   struct Told {
@@ -48,7 +74,7 @@ TEST_F(TogetherTest, ManyAreToldOfTogether) {
   Ending single;
   ASSERT_FALSE(channel->publish_all({.routing_key = "k"}, messages, first.note()));
   ASSERT_FALSE(channel->publish({.routing_key = "k"}, {.body = "e"}, single.note()));
-  ASSERT_FALSE(channel->publish_all({.routing_key = "k"}, {}, none.note()));
+  ASSERT_FALSE(channel->publish_all({.routing_key = "k"}, std::span<const Message>(), none.note()));
   ASSERT_FALSE(channel->publish_all({.routing_key = "other", .mandatory = true},
                                     std::span(messages).first(2), second.note()));
   rig.run_for(seconds(1));
@@ -89,7 +115,10 @@ TEST_F(TogetherTest, AllOfManyOrNone) {
   const std::vector<Message> bad = {
       {.body = "a"}, {.body = "b", .properties = {.app_id = std::string_view(too_long)}}};
   EXPECT_EQ(channel->publish_all({}, bad, never).code, ClientErrc::invalid_argument);
-  EXPECT_EQ(channel->publish_all({.routing_key = std::string_view(too_long)}, {}, never).code,
+  EXPECT_EQ(channel
+                ->publish_all({.routing_key = std::string_view(too_long)},
+                              std::span<const Message>(), never)
+                .code,
             ClientErrc::invalid_argument);
   const std::vector<Message> four(4, Message{.body = "m"});
   int told = 0;

@@ -547,11 +547,16 @@ TEST_F(AmqpFacade, FuturesAndManyThreads) {
     all.ack(all[0]);
     all.ack();
   }
-  channel.async_publish({.routing_key = "q"}, "from another thread", asio::use_future).get();
-  const Delivery last = subscription.async_next(asio::use_future).get();
-  EXPECT_EQ(last.body(), "from another thread");
-  EXPECT_EQ(last.properties(), BasicProperties());
-  last.ack();
+  const Target target{.routing_key = "q"};
+  const std::vector<std::string_view> bodies = {"two", "three"};
+  channel.async_publish(target, "one", asio::use_future).get();
+  EXPECT_TRUE(channel.async_publish_all(target, bodies, asio::use_future).get().empty());
+  for (const char* expected : {"one", "two", "three"}) {
+    const Delivery next_body = subscription.async_next(asio::use_future).get();
+    EXPECT_EQ(next_body.body(), expected);
+    EXPECT_EQ(next_body.properties(), BasicProperties());
+    next_body.ack();
+  }
   connection.async_close(asio::use_future).get();
   EXPECT_EQ(broker.ready("q"), 0U);
 }
