@@ -76,7 +76,8 @@ class Acks {
   template <class Send>
   void flush(Send&& send) {
     if (fresh_.empty()) return;
-    if (!in_transactions_) flush_prefix(send);
+    const std::size_t told = in_transactions_ ? 0 : flush_prefix(send);
+    if (told == fresh_.size()) return fresh_.clear();
     for (const std::uint64_t tag : fresh_) {
       if (tag < base_) continue;
       states_[static_cast<std::size_t>(tag - base_)] = State::done;
@@ -115,22 +116,24 @@ class Acks {
   enum class State : std::uint8_t { done, waiting, acked };
   static constexpr std::uint64_t kLongestGap = 65'536;
 
+  // How many it has told of.
   template <class Send>
-  void flush_prefix(Send& send) {
+  std::size_t flush_prefix(Send& send) {
     std::uint64_t last = 0;
     std::size_t count = 0;
-    for (; !states_.empty() && states_.front() != State::waiting; states_.pop_front(), ++base_) {
+    for (; !states_.empty() && states_.front() != State::waiting; states_.forget_front(), ++base_) {
       if (states_.front() != State::acked) continue;
       last = base_;
       ++count;
     }
     if (count != 0) send(last, count > 1);
+    return count;
   }
 
   // So that the ring does not grow when nothing is ever acknowledged.
   void trim() {
     if (in_transactions_ && !dealt_with_.empty()) return;
-    for (; !states_.empty() && states_.front() == State::done; states_.pop_front()) ++base_;
+    for (; !states_.empty() && states_.front() == State::done; states_.forget_front()) ++base_;
   }
 
   bool take(std::uint64_t tag, State to) {

@@ -105,6 +105,53 @@ Failure ChannelCore::encode_target(const Target& target) {
   return {};
 }
 
+// The most common message, quickly.
+inline void ChannelCore::put_plain(std::string_view body) {
+  const std::size_t size = head_.size() + body.size() + 1;
+  Output& output = engine_.session().output();
+  std::byte* const room = output.room(size).data();
+  std::memcpy(room, head_.data(), head_.size());
+  wire::store_be(room + method_bytes_ + kFrameHeaderBytes + kBodySizeAt,
+                 static_cast<std::uint64_t>(body.size()));
+  wire::store_be(room + head_.size() - sizeof(std::uint32_t),
+                 static_cast<std::uint32_t>(body.size()));
+  std::memcpy(room + head_.size(), body.data(), body.size());
+  room[size - 1] = static_cast<std::byte>(kFrameEnd);
+  output.commit(size);
+}
+
+// Adds the frames of a message to the output; basic.publish is in head_. Returns its fingerprint.
+inline std::uint64_t ChannelCore::put_message(const Target& target, const Body& body,
+                                              const BasicProperties& properties,
+                                              std::size_t header_bytes) {
+  const bool copied = !body.owner || body.bytes.size() < wire::kMinSpliceBytes;
+  const std::uint32_t frame_max = engine_.session().tuning().frame_max;
+  if (header_bytes == kPlainHeaderBytes && copied && !target.mandatory && !body.bytes.empty() &&
+      body.bytes.size() <= frame_max - kFrameOverheadBytes) {
+    put_plain(body.bytes);
+    return 0;
+  }
+  const std::size_t head = method_bytes_ + header_bytes + kFrameOverheadBytes;
+  const std::size_t size = head + (copied ? body_size(body.bytes.size(), frame_max).total : 0);
+  Output& output = engine_.session().output();
+  const std::span<std::byte> room = output.room(size);
+  std::memcpy(room.data(), head_.data(), method_bytes_);
+  wire::Writer writer(room.subspan(method_bytes_));
+  begin_frame(FrameType::header, id_, header_bytes, writer);
+  encode_header(body.bytes.size(), properties, writer);
+  end_frame(writer);
+  std::uint64_t print = 0;
+  if (target.mandatory) {
+    const auto payload = room.subspan(method_bytes_ + kFrameHeaderBytes, header_bytes);
+    print = fingerprint(target.exchange.view(), target.routing_key.view(),
+                        known_by(properties, wire::Bytes(payload).view()));
+  }
+  if (copied) encode_body(wire::Bytes(body.bytes), id_, frame_max, writer);
+  output.commit(size);
+  if (!copied) refer_body(body, frame_max);
+  return print;
+}
+
 Failure ChannelCore::publish(const Target& target, const Message& message,
                              Completion<Failure>&& done) {
   return publish(target, {message.body, message.owner}, &message.properties, std::move(done));
@@ -191,53 +238,6 @@ void ChannelCore::put_all(std::size_t count, PublishedAll&& done, Put&& put) {
   };
   unwritten_.push_back({std::move(told), begin, output.end()});
   engine_.mark_when_written(*this);
-}
-
-// The most common message, quickly.
-void ChannelCore::put_plain(std::string_view body) {
-  const std::size_t size = head_.size() + body.size() + 1;
-  Output& output = engine_.session().output();
-  std::byte* const room = output.room(size).data();
-  std::memcpy(room, head_.data(), head_.size());
-  wire::store_be(room + method_bytes_ + kFrameHeaderBytes + kBodySizeAt,
-                 static_cast<std::uint64_t>(body.size()));
-  wire::store_be(room + head_.size() - sizeof(std::uint32_t),
-                 static_cast<std::uint32_t>(body.size()));
-  std::memcpy(room + head_.size(), body.data(), body.size());
-  room[size - 1] = static_cast<std::byte>(kFrameEnd);
-  output.commit(size);
-}
-
-// Adds the frames of a message to the output; basic.publish is in head_. Returns its fingerprint.
-std::uint64_t ChannelCore::put_message(const Target& target, const Body& body,
-                                       const BasicProperties& properties,
-                                       std::size_t header_bytes) {
-  const bool copied = !body.owner || body.bytes.size() < wire::kMinSpliceBytes;
-  const std::uint32_t frame_max = engine_.session().tuning().frame_max;
-  if (header_bytes == kPlainHeaderBytes && copied && !target.mandatory && !body.bytes.empty() &&
-      body.bytes.size() <= frame_max - kFrameOverheadBytes) {
-    put_plain(body.bytes);
-    return 0;
-  }
-  const std::size_t head = method_bytes_ + header_bytes + kFrameOverheadBytes;
-  const std::size_t size = head + (copied ? body_size(body.bytes.size(), frame_max).total : 0);
-  Output& output = engine_.session().output();
-  const std::span<std::byte> room = output.room(size);
-  std::memcpy(room.data(), head_.data(), method_bytes_);
-  wire::Writer writer(room.subspan(method_bytes_));
-  begin_frame(FrameType::header, id_, header_bytes, writer);
-  encode_header(body.bytes.size(), properties, writer);
-  end_frame(writer);
-  std::uint64_t print = 0;
-  if (target.mandatory) {
-    const auto payload = room.subspan(method_bytes_ + kFrameHeaderBytes, header_bytes);
-    print = fingerprint(target.exchange.view(), target.routing_key.view(),
-                        known_by(properties, wire::Bytes(payload).view()));
-  }
-  if (copied) encode_body(wire::Bytes(body.bytes), id_, frame_max, writer);
-  output.commit(size);
-  if (!copied) refer_body(body, frame_max);
-  return print;
 }
 
 // A body that stays where it is, in frames.
