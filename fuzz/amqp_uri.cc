@@ -76,7 +76,8 @@ void run(std::string_view text) {
     if (config.virtual_host != "/") fuzz::reached("a virtual host");
     if (config.connection_name != "") fuzz::reached("parameters");
   }
-  // A password in front of anything at all.
+  // A password in front of anything at all, unless that says it too (it may be quoted).
+  if (text.find("Hunter2Hunter2") != std::string_view::npos) return;
   ConnectionConfig secret;
   const Failure told = parse_uri("amqp://u:Hunter2Hunter2" + std::string(text), secret);
   require(told.message().find("Hunter2Hunter2") == std::string::npos, "secrets are not repeated");
