@@ -89,18 +89,23 @@ std::vector<std::byte> encoded(const M& message) {
 }
 
 // In its frame, as a channel sends it.
-template <class M>
-void method_encode(benchmark::State& state, const M& method) {
-  std::vector<std::byte> out(256);
+template <class Payload>
+void frame_encode(benchmark::State& state, FrameType type, const Payload& payload) {
+  std::vector<std::byte> out(2048);
   for (auto _ : state) {
-    benchmark::DoNotOptimize(&method);
+    benchmark::DoNotOptimize(&payload);
     benchmark::ClobberMemory();
-    const auto size = encoded_size(method);
+    const auto size = encoded_size(payload);
     wire::Writer writer(out);
-    encode_frame(FrameType::method, 1, method, *size, writer);
+    encode_frame(type, 1, payload, *size, writer);
     benchmark::ClobberMemory();
   }
   per_item(state, 1);
+}
+
+template <class M>
+void method_encode(benchmark::State& state, const M& method) {
+  frame_encode(state, FrameType::method, method);
 }
 
 // From the number of the method to all of its fields.
@@ -118,17 +123,7 @@ void method_decode(benchmark::State& state, const M& method) {
 
 void header_encode(benchmark::State& state) {
   const Properties properties(state.range(0));
-  const ContentHeader header{100, properties.value};
-  std::vector<std::byte> out(2048);
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(&header);
-    benchmark::ClobberMemory();
-    const auto size = encoded_size(header);
-    wire::Writer writer(out);
-    encode_frame(FrameType::header, 1, header, *size, writer);
-    benchmark::ClobberMemory();
-  }
-  per_item(state, 1);
+  frame_encode(state, FrameType::header, ContentHeader{100, properties.value});
 }
 
 void header_decode(benchmark::State& state) {

@@ -141,46 +141,52 @@ void Channel::start_publish(const Target& target, const Body& body,
   });
 }
 
-void Channel::start_publish_all(const Target& target, std::span<const Message> messages,
-                                PublishedAll done) {
+namespace {
+
+// Adds what a copy is published as; the error is of the copying.
+Failure add_view(const OwnedMessage& copy, std::vector<Message>& views) {
+  views.push_back(copy.view());
+  return copy.failure();
+}
+Failure add_view(const std::string& copy, std::vector<std::string_view>& views) {
+  views.emplace_back(copy);
+  return {};
+}
+
+}  // namespace
+
+// On another thread each item is kept as an Owned meanwhile.
+template <class Owned, class Item>
+void Channel::start_together(const Target& target, std::span<const Item> items, PublishedAll done) {
   if (state_->on_executor()) {
-    Failure refused = core_->publish_all(target, messages, std::move(done));
-    // NOLINTNEXTLINE(bugprone-use-after-move)
+    Failure refused = core_->publish_all(target, items, std::move(done));
+    // Taken only with the messages. NOLINTNEXTLINE(bugprone-use-after-move)
     if (refused) state_->engine().complete(std::move(done), std::move(refused), {});
     return;
   }
   state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
-               all = std::vector<OwnedMessage>(messages.begin(), messages.end()),
+               all = std::vector<Owned>(items.begin(), items.end()),
                done = std::move(done)]() mutable {
     Failure failure;
-    std::vector<Message> views;
+    std::vector<Item> views;
     views.reserve(all.size());
-    for (const OwnedMessage& each : all) {
-      if (each.failure()) failure = each.failure();
-      views.push_back(each.view());
+    for (const Owned& each : all) {
+      if (Failure why = add_view(each, views)) failure = std::move(why);
     }
     if (!failure) failure = core->publish_all(to.view(), views, std::move(done));
-    // NOLINTNEXTLINE(bugprone-use-after-move)
+    // Taken only with the messages. NOLINTNEXTLINE(bugprone-use-after-move)
     if (failure) engine.complete(std::move(done), std::move(failure), {});
   });
 }
 
+void Channel::start_publish_all(const Target& target, std::span<const Message> messages,
+                                PublishedAll done) {
+  start_together<OwnedMessage>(target, messages, std::move(done));
+}
+
 void Channel::start_publish_all(const Target& target, std::span<const std::string_view> bodies,
                                 PublishedAll done) {
-  if (state_->on_executor()) {
-    Failure refused = core_->publish_all(target, bodies, std::move(done));
-    // NOLINTNEXTLINE(bugprone-use-after-move)
-    if (refused) state_->engine().complete(std::move(done), std::move(refused), {});
-    return;
-  }
-  state_->run([&engine = state_->engine(), core = core_, to = OwnedTarget(target),
-               all = std::vector<std::string>(bodies.begin(), bodies.end()),
-               done = std::move(done)]() mutable {
-    const std::vector<std::string_view> views(all.begin(), all.end());
-    Failure failure = core->publish_all(to.view(), views, std::move(done));
-    // NOLINTNEXTLINE(bugprone-use-after-move)
-    if (failure) engine.complete(std::move(done), std::move(failure), {});
-  });
+  start_together<std::string>(target, bodies, std::move(done));
 }
 
 void Channel::start_wait_space(Completion<Failure> done) {

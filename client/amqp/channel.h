@@ -327,6 +327,8 @@ class Channel {
                          PublishedAll done);
   void start_publish_all(const Target& target, std::span<const std::string_view> bodies,
                          PublishedAll done);
+  template <class Owned, class Item>
+  void start_together(const Target& target, std::span<const Item> items, PublishedAll done);
   void start_wait_space(Completion<Failure> done);
   void start_consume(const BasicConsume& request, const ConsumeOptions& options,
                      Completion<Failure, Subscription> done);

@@ -592,15 +592,15 @@ void ClassicGroup::expire_sync(Time now) {
 // ------------------------------------------------------------------------------------------
 // the other protocol
 
-void ClassicGroup::send_back() {
+void ClassicGroup::refuse_waiting(BrokerErrc error) {
   for (auto& [id, member] : members_) {
-    JoinAnswer join_again;
-    join_again.error = BrokerErrc::rebalance_in_progress;
-    join_again.member_id = id;
-    answer(member, std::move(join_again));
-    SyncAnswer sync_again;
-    sync_again.error = BrokerErrc::rebalance_in_progress;
-    answer(member, std::move(sync_again));
+    JoinAnswer join;
+    join.error = error;
+    join.member_id = id;
+    answer(member, std::move(join));
+    SyncAnswer sync;
+    sync.error = error;
+    answer(member, std::move(sync));
   }
 }
 
@@ -636,15 +636,7 @@ void ClassicGroup::store() {
 }
 
 void ClassicGroup::unload() {
-  for (auto& [id, member] : members_) {
-    JoinAnswer moved_join;
-    moved_join.error = BrokerErrc::not_coordinator;
-    moved_join.member_id = id;
-    answer(member, std::move(moved_join));
-    SyncAnswer moved_sync;
-    moved_sync.error = BrokerErrc::not_coordinator;
-    answer(member, std::move(moved_sync));
-  }
+  refuse_waiting(BrokerErrc::not_coordinator);
   generation_ = stored_.generation;
   protocol_type_ = stored_.protocol_type;
   protocol_name_ = stored_.protocol_name;

@@ -124,8 +124,9 @@ class ClassicGroup {
   // Another one has taken over; members have a whole session timeout from now on.
   void load(Time now);
 
-  // The group goes on as one of the consumer protocol: whoever waits has to join again, there.
-  void send_back();
+  // All who wait for an answer get this one. rebalance_in_progress: the group goes on as one of the
+  // consumer protocol, and they have to join again, there.
+  void refuse_waiting(kafka::BrokerErrc error);
   // It was one of that protocol, and only these members, who do not speak it, are left. They keep
   // what they have, until the rebalance if there is to be one.
   void take_over(std::int32_t generation, Members members, bool rebalance, Time now);

@@ -47,7 +47,7 @@ bool Group::become_modern(KafkaCluster& cluster, Time now) {
     modern.reset();
     return false;
   }
-  classic.send_back();
+  classic.refuse_waiting(BrokerErrc::rebalance_in_progress);
   cluster.groups().wake_answered(*this);
   classic = ClassicGroup(cluster.config().groups);
   return true;
