@@ -263,6 +263,7 @@ void ChannelCore::discard() {
   last_consumer_ = nullptr;
   confirms_.fail_all([](const Unconfirmed&) { return Failure(); },
                      [](auto done, const auto&...) { done.reset(); });
+  confirms_.tell_due([](Completion<Failure>& done) { done.reset(); });
   unwritten_.clear();
 }
 

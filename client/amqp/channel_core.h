@@ -264,6 +264,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   Incoming::Take takes_content() const;
   void step(Now now);
   void end(const Failure& why, Now now);
+  // Calls the handlers of messages that the broker has.
+  void tell_due();
   // Destroys all handlers uncalled.
   void discard();
 
@@ -335,7 +337,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void on_server_close(const ChannelClose& close, Now now);
   void on_close_ok(Now now);
   Failure over() const;
+  bool takes(std::size_t messages, std::size_t body_bytes) const;
   Failure refusal(std::size_t messages, std::size_t body_bytes) const;
+  bool is_encoded(const Target& target) const;
   Failure encode_target(const Target& target);
   std::uint64_t put_message(const Target& target, const Body& body,
                             const BasicProperties& properties, std::size_t header_bytes);

@@ -67,27 +67,33 @@ struct Telling {
 
 }  // namespace
 
-Failure ChannelCore::refusal(std::size_t messages, std::size_t body_bytes) const {
-  if (Failure failure = over()) return failure;
-  if (state_ != State::open) {
-    return Failure(make_error_code(ClientErrc::no_broker), "the channel is not open yet");
-  }
+// Whether refusal() has nothing to say; quicker.
+inline bool ChannelCore::takes(std::size_t messages, std::size_t body_bytes) const {
   const bool window_full =
       confirms_.size() != 0 && (confirms_.size() + messages > config_.max_unconfirmed ||
                                 confirms_.bytes() + body_bytes > config_.max_unconfirmed_bytes);
   const std::size_t unsent = engine_.session().output().bytes();
-  if (window_full || (unsent != 0 && unsent + body_bytes > engine_.config().max_unsent_bytes)) {
-    return Failure(make_error_code(ClientErrc::queue_full));
-  }
-  return {};
+  const bool too_much = unsent != 0 && unsent + body_bytes > engine_.config().max_unsent_bytes;
+  return state_ == State::open && !wants_close_ && !window_full && !too_much;
 }
 
-// Encodes head_, unless it is the same as before.
-Failure ChannelCore::encode_target(const Target& target) {
-  if (method_bytes_ != 0 && target.exchange == Text(exchange_) &&
-      target.routing_key == Text(routing_key_) && target.mandatory == mandatory_) {
-    return {};
+Failure ChannelCore::refusal(std::size_t messages, std::size_t body_bytes) const {
+  if (takes(messages, body_bytes)) return {};
+  if (Failure failure = over()) return failure;
+  if (state_ != State::open) {
+    return Failure(make_error_code(ClientErrc::no_broker), "the channel is not open yet");
   }
+  return Failure(make_error_code(ClientErrc::queue_full));
+}
+
+// Whether head_ is for it.
+inline bool ChannelCore::is_encoded(const Target& target) const {
+  return method_bytes_ != 0 && target.exchange == Text(exchange_) &&
+         target.routing_key == Text(routing_key_) && target.mandatory == mandatory_;
+}
+
+Failure ChannelCore::encode_target(const Target& target) {
+  if (is_encoded(target)) return {};
   const BasicPublish publish{target.exchange, target.routing_key, target.mandatory, false};
   method_bytes_ = 0;
   if (Failure failure = frame_of(publish, head_)) return failure;
@@ -159,8 +165,10 @@ Failure ChannelCore::publish(const Target& target, const Message& message,
 
 Failure ChannelCore::publish(const Target& target, const Body& body,
                              const BasicProperties* properties, Completion<Failure>&& done) {
-  if (Failure failure = refusal(1, body.bytes.size())) return failure;
-  if (Failure failure = encode_target(target)) return failure;
+  if (!takes(1, body.bytes.size())) return refusal(1, body.bytes.size());
+  if (!is_encoded(target)) {
+    if (Failure failure = encode_target(target)) return failure;
+  }
   std::size_t header_bytes = kPlainHeaderBytes;
   if (properties && !has_none(*properties)) {
     if (Failure failure = size_header(*properties, header_bytes)) return failure;
@@ -300,7 +308,10 @@ void ChannelCore::on_return(const Content& content) {
 
 void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
   const Failure outcome = ack ? Failure() : Failure(ClientErrc::refused);
-  const bool known = has_selected_ && confirms_.settle(tag, multiple, outcome, Telling{engine_});
+  const bool in_order = !engine_.has_outcomes();
+  const bool known =
+      has_selected_ && confirms_.settle(tag, multiple, outcome, in_order, Telling{engine_});
+  if (confirms_.has_due()) engine_.list_due(*this);
   if (known) {
     if (!space_done_.empty()) wake();
     return;
@@ -309,6 +320,10 @@ void ChannelCore::on_confirm(std::uint64_t tag, bool multiple, bool ack) {
                             "channel " + std::to_string(id_) + ": message " + std::to_string(tag) +
                                 " was confirmed, and was not published",
                             engine_.now());
+}
+
+void ChannelCore::tell_due() {
+  confirms_.tell_due([](Completion<Failure>& done) { done(Failure()); });
 }
 
 // Nothing of this time on a connection can be confirmed or acknowledged any more.

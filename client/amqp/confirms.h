@@ -75,15 +75,18 @@ class Confirms {
 
   // The broker has spoken of the message `tag`, or of all up to it; tag 0 with `multiple` means all
   // there are. Those resolved before are passed over. Calls `tell(done, outcome)` and, for messages
-  // that were published together, `tell(done, outcome, not_published)`. False: there is no such
-  // message.
+  // that were published together, `tell(done, outcome, not_published)`; but with `may_be_due`,
+  // which asks that nothing `tell` was called with still waits, the oldest may become due instead.
+  // False: there is no such message.
   template <class Tell>
-  bool settle(std::uint64_t tag, bool multiple, const Failure& outcome, Tell&& tell) {
+  bool settle(std::uint64_t tag, bool multiple, const Failure& outcome, bool may_be_due,
+              Tell&& tell) {
     const std::uint64_t next = next_tag();
     if (tag >= next || (tag == 0 && !multiple)) return false;
     const std::uint64_t last = tag == 0 ? next - 1 : tag;
-    if (multiple) {
-      if (!outcome && returned_.empty()) settle_batches_up_to(last, tell);
+    if ((multiple || tag == base_) && may_be_due && !outcome && returned_.empty()) {
+      settle_well_up_to(last, tell);
+    } else if (multiple) {
       settle_up_to(last, [&](const Unconfirmed&) { return outcome; }, tell);
     } else if (tag >= base_) {
       settle_one(tag, handler_of(tag), [&](const Unconfirmed&) { return outcome; }, tell);
@@ -105,7 +108,23 @@ class Confirms {
     return false;
   }
 
-  // Resolves all, oldest first, each with `outcome(message)`, and begins to count from 1 again.
+  // Handlers of messages that are with the broker, and that wait for tell_due().
+  bool has_due() const { return due_ != 0; }
+  // Calls `tell(done)` for each of them, oldest first. It may publish, and it may throw: that one
+  // has been told then.
+  template <class Tell>
+  void tell_due(Tell&& tell) {
+    while (due_ != 0) {
+      Handler& handler = handlers_.front();
+      handlers_.forget_front();
+      --due_;
+      if (handler.done) tell(handler.done);
+    }
+    leave();
+  }
+
+  // Resolves all that are not, oldest first, each with `outcome(message)`, and begins to count from
+  // 1 again.
   template <class Outcome, class Tell>
   void fail_all(Outcome&& outcome, Tell&& tell) {
     if (!messages_.empty()) settle_up_to(next_tag() - 1, outcome, tell);
@@ -122,8 +141,8 @@ class Confirms {
     std::uint64_t first = 0;  // the tag it is for, or the first one
     std::uint32_t count = 0;
     std::uint32_t left = 0;  // of these are not resolved
-    Completion<Failure> done;
     std::unique_ptr<Batch> batch;
+    Completion<Failure> done;
   };
   struct Returned {
     std::uint64_t tag;
@@ -134,9 +153,9 @@ class Confirms {
 
   // Which handler is for the message `tag`, which is in the ring.
   std::size_t handler_of(std::uint64_t tag) const {
-    std::size_t low = 0;
+    std::size_t low = due_;
     // Confirms come for the oldest more often than not.
-    if (tag < handlers_[0].first + handlers_[0].count) return 0;
+    if (tag < handlers_[low].first + handlers_[low].count) return low;
     for (std::size_t high = handlers_.size(); high - low > 1;) {
       const std::size_t middle = low + (high - low) / 2;
       (handlers_[middle].first <= tag ? low : high) = middle;
@@ -144,26 +163,31 @@ class Confirms {
     return low;
   }
 
-  // The oldest batches, as far as they are confirmed: what is most common, and quick.
+  // What is most common, and quick.
   template <class Tell>
-  void settle_batches_up_to(std::uint64_t last, Tell& tell) {
-    while (!handlers_.empty() && handlers_.front().batch && base_ <= last) {
-      Handler& handler = handlers_.front();
-      std::uint32_t settled = 0;
-      std::size_t bytes = 0;
+  void settle_well_up_to(std::uint64_t last, Tell& tell) {
+    std::size_t settled = 0;
+    std::size_t bytes = 0;
+    while (base_ <= last) {
+      Handler& handler = handlers_[due_];
       for (const std::uint64_t end = std::min(last + 1, handler.first + handler.count); base_ < end;
            ++base_, messages_.forget_front()) {
         const Unconfirmed& message = messages_.front();
-        settled += message.settled ? 0 : 1;
-        bytes += message.settled ? 0 : message.bytes;
+        if (message.settled) continue;
+        ++settled;
+        bytes += message.bytes;
+        --handler.left;
       }
-      unsettled_ -= settled;
-      bytes_ -= bytes;
-      handler.left -= settled;
-      if (handler.left != 0) return;
-      if (settled != 0) tell_batch(handler, tell);
-      handlers_.forget_front();
+      if (handler.left != 0) break;
+      if (handler.batch) tell_batch(handler, tell);
+      if (due_ == 0 && !handler.done) {
+        handlers_.forget_front();
+      } else {
+        ++due_;
+      }
     }
+    unsettled_ -= settled;
+    bytes_ -= bytes;
   }
 
   template <class Tell>
@@ -176,7 +200,7 @@ class Confirms {
 
   template <class Outcome, class Tell>
   void settle_up_to(std::uint64_t last, const Outcome& outcome, Tell& tell) {
-    std::size_t handler = 0;
+    std::size_t handler = due_;
     for (std::uint64_t tag = base_; tag <= last; ++tag) {
       while (tag >= handlers_[handler].first + handlers_[handler].count) ++handler;
       settle_one(tag, handler, outcome, tell);
@@ -210,7 +234,9 @@ class Confirms {
       messages_.forget_front();
       ++base_;
     }
-    while (!handlers_.empty() && handlers_.front().left == 0) handlers_.forget_front();
+    while (due_ == 0 && !handlers_.empty() && handlers_.front().left == 0) {
+      handlers_.forget_front();
+    }
   }
 
   const Returned* find_returned(std::uint64_t tag) const {
@@ -233,6 +259,7 @@ class Confirms {
   Ring<Handler> handlers_;
   std::vector<Returned> returned_;  // few: they are acked right after
   std::uint64_t base_ = 1;          // the tag of the oldest in the ring
+  std::size_t due_ = 0;             // of the handlers, the oldest
   std::size_t unsettled_ = 0;
   std::size_t bytes_ = 0;
 };

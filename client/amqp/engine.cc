@@ -63,6 +63,11 @@ void Engine::run_completions() {
     completions_.pop_front();
     handler();
   }
+  while (!due_.empty()) {
+    const std::shared_ptr<ChannelCore> channel = due_.front();
+    channel->tell_due();
+    due_.erase(due_.begin());
+  }
   // Those of a call that ended early come first. What handlers make of it waits for the next call.
   if (running_at_ == running_.size()) {
     running_.clear();
@@ -79,7 +84,7 @@ void Engine::run_completions() {
     consumer->listed_ = false;
     consumer->run_due();
   }
-  guard.done = completions_.empty() && outcomes_.empty();
+  guard.done = completions_.empty() && due_.empty() && outcomes_.empty();
 }
 
 void Engine::discard_completions() {
@@ -92,7 +97,8 @@ void Engine::discard_completions() {
   const auto close_done = std::exchange(close_done_, {});
   const auto channels = std::exchange(channels_, {});
   const auto waiting = std::exchange(waiting_, {});
-  for (const auto* all : {&channels, &waiting}) {
+  const auto due = std::exchange(due_, {});
+  for (const auto* all : {&channels, &waiting, &due}) {
     for (const auto& channel : *all) {
       if (channel) channel->discard();
     }
@@ -109,6 +115,13 @@ void Engine::discard_completions() {
 void Engine::list(ConsumerCore& consumer) {
   if (!consumer.is_due() || std::exchange(consumer.listed_, true)) return;
   consumers_.push_back(consumer.shared_from_this());
+  wake();
+}
+
+void Engine::list_due(ChannelCore& channel) {
+  const auto is_it = [&](const auto& each) { return each.get() == &channel; };
+  if (std::any_of(due_.begin(), due_.end(), is_it)) return;
+  due_.push_back(channel.shared_from_this());
   wake();
 }
 

@@ -130,6 +130,10 @@ class Engine final : public Machine, private Session::Owner {
     outcomes_.emplace_back(std::move(handler), std::move(outcome));
     if (is_first) wake();
   }
+  // Whether something that was resolved has still to be told.
+  bool has_outcomes() const { return !outcomes_.empty() || running_at_ != running_.size(); }
+  // ChannelCore::tell_due() is to be called with the outcomes.
+  void list_due(ChannelCore& channel);
   // All consumers there are, so that those that outlive the engine learn of its end.
   void add(ConsumerCore& consumer) { all_consumers_.push_back(&consumer); }
   void remove(ConsumerCore& consumer) { std::erase(all_consumers_, &consumer); }
@@ -206,6 +210,7 @@ class Engine final : public Machine, private Session::Owner {
   std::vector<ChannelCore*> working_;  // what is dirty in this step; null: gone meanwhile
   std::vector<ChannelCore*> unwritten_;
   std::deque<Completion<>> completions_;
+  std::vector<std::shared_ptr<ChannelCore>> due_;  // listed
   std::vector<Outcome> outcomes_;
   std::vector<Outcome> running_;  // their handlers are being called, from running_at_ on
   std::size_t running_at_ = 0;

@@ -91,7 +91,7 @@ class Completion {
 
   template <class Fn>
   static constexpr bool fits() {
-    return sizeof(Fn) <= kInlineBytes && alignof(Fn) <= alignof(std::max_align_t) &&
+    return sizeof(Fn) <= kInlineBytes && alignof(Fn) <= alignof(void*) &&
            std::is_nothrow_move_constructible_v<Fn>;
   }
 
@@ -128,7 +128,7 @@ class Completion {
   void* storage() { return storage_; }
 
   const Table* table_ = nullptr;
-  alignas(std::max_align_t) std::byte storage_[kInlineBytes];
+  alignas(void*) std::byte storage_[kInlineBytes];
 };
 
 }  // namespace tern

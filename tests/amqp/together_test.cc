@@ -180,6 +180,7 @@ TEST(Confirms, AsAModelWould) {
     const auto tell = [](auto&& done, auto&&... outcome) {
       done(std::forward<decltype(outcome)>(outcome)...);
     };
+    const auto tell_well = [](Completion<Failure>& done) { done(Failure()); };
     const auto fate = [&](std::uint64_t tag, Fate otherwise) {
       return came_back[tag] ? Fate::returned : otherwise;
     };
@@ -224,13 +225,17 @@ TEST(Confirms, AsAModelWould) {
         default: {
           const std::uint64_t tag = random.below(next + 2);
           const bool multiple = random.below(2) == 0, ack = random.below(4) != 0;
-          const bool known = confirms.settle(tag, multiple, ack ? Failure() : nacked, tell);
+          const bool may_be_due = random.below(4) != 0;
+          const bool known =
+              confirms.settle(tag, multiple, ack ? Failure() : nacked, may_be_due, tell);
           ASSERT_EQ(known, tag < next && (tag != 0 || multiple));
           if (!known) break;
           const std::uint64_t last = tag == 0 ? next - 1 : tag;
           for (std::uint64_t t = multiple ? 1 : last; t <= last; ++t) {
             model.end(t, fate(t, ack ? Fate::acked : Fate::nacked));
           }
+          // Some time later, so that more is published and settled meanwhile.
+          if (random.below(2) == 0) confirms.tell_due(tell_well);
         }
       }
       std::size_t open = 0;
@@ -239,6 +244,8 @@ TEST(Confirms, AsAModelWould) {
       ASSERT_EQ(confirms.bytes(), open * 10) << "seed " << seed;
     }
     confirms.fail_all([&](const Unconfirmed&) { return lost; }, tell);
+    confirms.tell_due(tell_well);
+    EXPECT_FALSE(confirms.has_due());
     for (std::uint64_t tag = 1; tag < next; ++tag) model.end(tag, fate(tag, Fate::lost));
     EXPECT_EQ(confirms.size(), 0U);
     for (std::size_t batch = 0; batch < told.size(); ++batch) {
