@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
@@ -443,6 +444,37 @@ TEST_F(AmqpFacade, ManyArePublishedTogether) {
     co_await channel.async_close(use_awaitable);
   });
   EXPECT_EQ(large.use_count(), 1);
+}
+
+// An exception leaves through run(), and what has not been told yet is told by the next.
+TEST_F(AmqpFacade, AHandlerThatThrowsLosesNoOther) {
+  Connection connection(context, broker.config());
+  Channel channel;
+  run([&]() -> asio::awaitable<void> { channel = co_await ready_channel(connection, "q"); });
+  std::vector<int> told;
+  int thrown = 0;
+  const auto publish = [&](int number) {
+    channel.async_publish({.routing_key = "q"}, "m", [&, number](std::error_code error) {
+      EXPECT_FALSE(error);
+      told.push_back(number);
+      if (number % 3 == 1) throw std::runtime_error("no");
+    });
+  };
+  // From inside, so that they go out in one piece and are confirmed together.
+  asio::post(context, [&] {
+    for (int i = 0; i < 8; ++i) publish(i);
+  });
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (told.size() < 8 && std::chrono::steady_clock::now() < end) {
+    try {
+      context.restart();
+      context.run_one_for(100ms);
+    } catch (const std::runtime_error&) {
+      ++thrown;
+    }
+  }
+  EXPECT_EQ(told, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(thrown, 3);
 }
 
 TEST_F(AmqpFacade, BackPressureCanBeAwaited) {
