@@ -304,7 +304,7 @@ class Channel {
         std::forward<Token>(token), diagnostics);
   }
 
-  // After what was asked of it before.
+  // After what was asked of it before. The handlers of what it has published have been called then.
   template <class Token>
   auto async_close(Token&& token, Diagnostics* diagnostics = nullptr) {
     return net::async_start<>(

@@ -58,25 +58,27 @@ void Engine::run_completions() {
       if (!done) network.wake();
     }
   } guard{network_};
-  for (std::size_t left = completions_.size(); left > 0; --left) {
-    Completion<> handler = std::move(completions_.front());
-    completions_.pop_front();
-    handler();
-  }
+  // What became of messages comes first: who is told that a channel is closed may let go of what
+  // the handlers of its messages use.
   while (!due_.empty()) {
     const std::shared_ptr<ChannelCore> channel = due_.front();
     channel->tell_due();
     due_.erase(due_.begin());
   }
-  // Those of a call that ended early come first. What handlers make of it waits for the next call.
-  if (running_at_ == running_.size()) {
-    running_.clear();
-    running_at_ = 0;
-    std::swap(running_, outcomes_);
-  }
-  while (running_at_ < running_.size()) {
+  // Those of a call that ended early are before the others. What handlers add waits for the next.
+  for (std::size_t left = running_.size() - running_at_ + outcomes_.size(); left > 0; --left) {
+    if (running_at_ == running_.size()) {
+      running_.clear();
+      running_at_ = 0;
+      std::swap(running_, outcomes_);
+    }
     Outcome& outcome = running_[running_at_++];
     outcome.handler(std::move(outcome.failure));
+  }
+  for (std::size_t left = completions_.size(); left > 0; --left) {
+    Completion<> handler = std::move(completions_.front());
+    completions_.pop_front();
+    handler();
   }
   while (!consumers_.empty()) {
     const std::shared_ptr<ConsumerCore> consumer = std::move(consumers_.back());
@@ -84,7 +86,7 @@ void Engine::run_completions() {
     consumer->listed_ = false;
     consumer->run_due();
   }
-  guard.done = completions_.empty() && due_.empty() && outcomes_.empty();
+  guard.done = completions_.empty() && due_.empty() && !has_outcomes();
 }
 
 void Engine::discard_completions() {

@@ -483,18 +483,20 @@ TEST_F(AmqpFacade, BackPressureCanBeAwaited) {
     co_await ready_channel(connection, "q");
     const ChannelConfig small{.max_unconfirmed = 10};
     Channel channel = co_await connection.async_open_channel(small, use_awaitable);
-    int confirmed = 0, full = 0;
+    int confirmed = 0, full = 0, told = 0;
     const Message message{.body = "m"};
     const Target target{.routing_key = "q"};
     for (int i = 0; i < 1000; ++i) {
       co_await channel.async_wait_space(use_awaitable);
       channel.async_publish(target, message, [&](std::error_code error) {
+        ++told;
         confirmed += error ? 0 : 1;
         full += error == ClientErrc::queue_full ? 1 : 0;
       });
     }
     co_await channel.async_close(use_awaitable);
     EXPECT_EQ(full, 0);
+    EXPECT_EQ(told, 1000);
     EXPECT_GE(confirmed, 990);  // the last ones may be on their way when the channel closes
   });
 }
