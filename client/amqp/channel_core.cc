@@ -16,6 +16,10 @@ constexpr std::size_t kMethodIdBytes = 4;
 
 Failure closed() { return Failure(make_error_code(ClientErrc::closed)); }
 
+wire::Bytes payload_of(std::span<const std::byte> frame) {
+  return wire::Bytes(frame.subspan(kFrameHeaderBytes, frame.size() - kFrameOverheadBytes));
+}
+
 }  // namespace
 
 BasicProperties Delivered::properties() const {
@@ -375,9 +379,14 @@ void ChannelCore::on_delivery(Content content) {
                                      engine_.now());
   }
   if (!last_consumer_) return;
-  Delivered delivered{
-      std::move(content), deliver.exchange, deliver.routing_key, deliver.delivery_tag, 0, epoch_,
-      deliver.redelivered};
+  // Without one of its own there is none to acknowledge: that would be another message's.
+  Delivered delivered{std::move(content),
+                      deliver.exchange,
+                      deliver.routing_key,
+                      has_own_tag ? deliver.delivery_tag : 0,
+                      0,
+                      epoch_,
+                      deliver.redelivered};
   last_consumer_->push(std::move(delivered));
 }
 
@@ -386,8 +395,10 @@ void ChannelCore::on_got(Content content) {
   if (const auto error = decode_method(content.method, {}, got)) {
     return engine_.session().violate(error->reply, error->message(), engine_.now());
   }
-  const bool asked = is_waiting_ && current_.method->id == BasicGet::method.id;
-  if (!asked || !acks_.delivered(got.delivery_tag, true)) {
+  BasicGet request;
+  const bool asked = is_waiting_ && current_.method->id == BasicGet::method.id &&
+                     !decode_method(payload_of(current_.frame), {}, request);
+  if (!asked || !acks_.delivered(got.delivery_tag, !request.no_ack)) {
     return engine_.session().violate(
         ReplyErrc::command_invalid,
         "channel " + std::to_string(id_) + ": basic.get-ok came out of turn", engine_.now());
@@ -464,9 +475,7 @@ void ChannelCore::consume(BasicConsume request, ConsumeDone done) {
   std::vector<std::byte> frame;
   const Failure failure = refused ? refused : frame_of(request, frame);
   if (consumer && !failure) {
-    const wire::Bytes payload(std::span<const std::byte>(frame).subspan(
-        kFrameHeaderBytes, frame.size() - kFrameOverheadBytes));
-    consumer->request_ = payload.str();
+    consumer->request_ = payload_of(frame).str();
   }
   start({.frame = std::move(frame),
          .method = &BasicConsume::method,

@@ -284,6 +284,29 @@ TEST_F(ChannelTest, GetOneMessageOrNone) {
   EXPECT_EQ(rig.peer.times_said("basic.ack{delivery_tag: 1, multiple: false}"), 1U);
 }
 
+// The broker keeps nothing of it, and ends a channel that acknowledges it.
+TEST_F(ChannelTest, WhatWasGotWithoutAcksIsNotAcknowledged) {
+  const auto channel = open();
+  rig.peer.on_method = [&, tag = std::uint64_t{0}](ScriptPeer::Session& session, std::uint16_t,
+                                                   MethodId id, wire::Bytes) mutable {
+    if (id != BasicGet::method.id) return false;
+    session.send(method_text(1, BasicGetOk{++tag, false, "", "q", 0}) + content_text(1, "body"));
+    return true;
+  };
+  rig.engine();
+  for (const bool no_ack : {true, false, true, false}) {
+    channel->call(BasicGet{"q", no_ack}, [](const Failure&, const Reply&) {});
+  }
+  rig.run_for(seconds(1));
+  EXPECT_FALSE(channel->ack(1, channel->epoch(), false));
+  EXPECT_FALSE(channel->nack(3, channel->epoch(), true));
+  EXPECT_TRUE(channel->ack(2, channel->epoch(), false));
+  EXPECT_TRUE(channel->ack(4, channel->epoch(), false));
+  rig.run_for(seconds(1));
+  EXPECT_EQ(rig.peer.times_said("basic.ack{delivery_tag: 4, multiple: true}"), 1U);
+  EXPECT_EQ(channel->state(), State::open);
+}
+
 // ------------------------------------------------------------------------------------ publishing
 
 TEST_F(ChannelTest, PublishesAndIsConfirmed) {

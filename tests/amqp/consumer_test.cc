@@ -307,6 +307,25 @@ TEST_F(ConsumerTest, NothingIsReadWhileTooMuchWaits) {
   EXPECT_TRUE(peer().out.empty());
 }
 
+// RabbitMQ gives them the tag of the delivery to come: acknowledging a reply must not take that.
+TEST_F(ConsumerTest, DirectRepliesHaveNoTag) {
+  const auto channel = open();
+  const auto replies =
+      consume(*channel, {.queue = kDirectReplyTo, .consumer_tag = "r", .no_ack = true});
+  const auto consumer = consume(*channel, {.queue = "q", .consumer_tag = "t"});
+  deliver("r", 1, "reply");
+  deliver("t", 1, "message");
+  EXPECT_EQ(next(*replies), "reply");
+  const Delivered reply = last;
+  EXPECT_EQ(next(*consumer), "message");
+  acks();
+  EXPECT_FALSE(channel->ack(reply.tag, reply.epoch, false));
+  EXPECT_FALSE(channel->nack(reply.tag, reply.epoch, false));
+  rig.run_for(seconds(1));
+  EXPECT_EQ(acks(), std::vector<std::string>());
+  EXPECT_TRUE(channel->ack(last.tag, last.epoch, false));
+}
+
 TEST_F(ConsumerTest, DeliveryTagsCountUp) {
   for (const std::uint64_t tag : {std::uint64_t{0}, ~std::uint64_t{0}, std::uint64_t{100'000}}) {
     rig.destroy();
