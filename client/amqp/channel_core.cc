@@ -60,7 +60,14 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
       opened(why, reply);
     });
   }
-  // The rest is there only if this is not the first time.
+  // The rest is there only if this is not the first time. Who asks for direct replies comes right
+  // behind: the broker closes a channel on which a question is published before it.
+  const auto is_restored = [](const ConsumerCore& each, bool of_replies) {
+    return each.is_on_ && each.is_of_replies_ == of_replies;
+  };
+  for (const auto& consumer : consumers_) {
+    if (is_restored(*consumer, true)) consume_again(first, consumer);
+  }
   const auto ignored = [](const Failure&, const Reply&) {};
   if (has_transactions_) put_first(first, TxSelect(), ignored);
   if (global_qos_) put_first(first, *global_qos_, ignored);
@@ -71,7 +78,7 @@ void ChannelCore::begin(std::uint16_t id, Now now) {
     put_first(first, BasicQos{.prefetch_count = wanted}, ignored);
   };
   for (const auto& consumer : consumers_) {
-    if (!consumer->is_on_) continue;
+    if (!is_restored(*consumer, false)) continue;
     set(consumer->prefetch_);
     consume_again(first, consumer);
   }

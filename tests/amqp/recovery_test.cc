@@ -147,6 +147,19 @@ TEST_F(RecoveryTest, ThePrefetchOfEachConsumer) {
   }
 }
 
+// A question may be asked as soon as the channel is open, and the broker closes the channel if
+// nobody asks for replies there.
+TEST_F(RecoveryTest, RepliesAreAskedForFirst) {
+  const auto channel = open();
+  call(*channel, BasicQos{0, 5, false});
+  call(*channel, BasicQos{0, 9, true});
+  consume(*channel, {.queue = "q"});
+  consume(*channel, {.queue = kDirectReplyTo, .no_ack = true});
+  EXPECT_EQ(cut(),
+            (Said{"1 channel.open", "1 confirm.select", "1 basic.consume amq.rabbitmq.reply-to",
+                  "1 basic.qos", "1 basic.qos", "1 basic.consume q"}));
+}
+
 TEST_F(RecoveryTest, NothingDeclaredNothingSaid) {
   const auto channel = open({.confirms = false});
   call(*channel, QueueDeclare{.queue = "q", .passive = true});
