@@ -13,6 +13,7 @@
 
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -108,6 +109,12 @@ class Client {
     }
     return done();
   }
+  // Does what there is to do, while another one is waited for.
+  void poll() {
+    engine_->wake();
+    context_.restart();
+    context_.poll();
+  }
   Failure connect() {
     Ending ending;
     engine().connect(ending.note());
@@ -200,6 +207,15 @@ class Client {
       if (reply.content) body = reply.content->body.str();
     }));
     return body;
+  }
+
+  // Messages of a queue that nobody has got.
+  std::uint32_t waiting(ChannelCore& channel, const std::string& queue) {
+    std::uint32_t count = 0;
+    EXPECT_FALSE(
+        call(channel, QueueDeclare{.queue = std::string_view(queue), .passive = true},
+             [&](const Reply& reply) { count = reply.as<QueueDeclareOk>().message_count; }));
+    return count;
   }
 
   Failure lost;

@@ -1,140 +1,44 @@
 // The AMQP client against a real RabbitMQ behind a proxy that cuts connections at any byte, lets
-// nothing through any more, or says things that the client did not say; and from many threads. By
-// hand: see rabbitmq_client.h.
+// nothing through any more, or says things that the client did not say; from many threads, and at
+// its ends. By hand: see rabbitmq_client.h.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <array>
-#include <asio/connect.hpp>
+#include <asio/bind_executor.hpp>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
+#include <asio/ip/address.hpp>
 #include <asio/post.hpp>
+#include <asio/thread_pool.hpp>
 #include <asio/use_future.hpp>
-#include <asio/write.hpp>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "client/amqp/channel.h"
 #include "client/amqp/connection.h"
 #include "client/amqp/resend.h"
+#include "client/amqp/uri.h"
 #include "client/net/runtime.h"
+#include "tests/real/cutting_proxy.h"
 #include "tests/real/rabbitmq_client.h"
 
 namespace tern::amqp::testing {
 namespace {
 
 using asio::use_future;
-using asio::ip::tcp;
 
 constexpr seconds kPatience(60);
-constexpr std::size_t kNoCut = SIZE_MAX;
-
-// Passes bytes on, on a thread of its own.
-class Proxy {
- public:
-  Proxy() {
-    accept();
-    thread_ = std::thread([this] { context_.run(); });
-  }
-  ~Proxy() {
-    context_.stop();
-    thread_.join();
-  }
-  Proxy(const Proxy&) = delete;
-  Proxy& operator=(const Proxy&) = delete;
-
-  std::uint16_t port() const { return port_; }
-  // Ends all connections there are. The next one ends when so many bytes of the client (or of the
-  // broker) have come through; the one after it does not.
-  void cut(std::size_t of_client = kNoCut, std::size_t of_broker = kNoCut) {
-    on_thread([=, this] {
-      next_limit_ = {of_client, of_broker};
-      for (const auto& each : std::exchange(pairs_, {})) each->close();
-    });
-  }
-  // The same for the connection there is, from now on.
-  void cut_after(std::size_t of_client, std::size_t of_broker) {
-    on_thread([=, this] {
-      for (const auto& each : pairs_) each->left = {of_client, of_broker};
-    });
-  }
-  // The broker hears this on the newest connection, and takes it for the client's.
-  void say(const std::string& bytes) {
-    on_thread([this, bytes] { asio::write(pairs_.back()->sockets[1], asio::buffer(bytes)); });
-  }
-  // Nothing comes through any more.
-  void silence() {
-    on_thread([this] { silent_ = true; });
-  }
-
- private:
-  struct Pair {
-    explicit Pair(asio::io_context& context)
-        : sockets{tcp::socket(context), tcp::socket(context)} {}
-    void close() {
-      std::error_code ignored;
-      for (tcp::socket& each : sockets) each.close(ignored);
-    }
-    std::array<tcp::socket, 2> sockets;               // the client's, the broker's
-    std::array<std::size_t, 2> left{kNoCut, kNoCut};  // bytes from each that may come through
-    std::array<std::array<char, 16384>, 2> buffers;
-  };
-
-  template <class Do>
-  void on_thread(Do what) {
-    asio::post(context_, std::packaged_task<void()>(what)).get();
-  }
-
-  void accept() {
-    auto pair = std::make_shared<Pair>(context_);
-    acceptor_.async_accept(pair->sockets[0], [this, pair](std::error_code error) {
-      if (error) return;
-      const std::string broker = environment("TERN_RABBITMQ");
-      const std::size_t colon = broker.rfind(':');
-      const auto port = static_cast<std::uint16_t>(std::stoi(broker.substr(colon + 1)));
-      pair->sockets[1].connect({asio::ip::make_address(broker.substr(0, colon)), port}, error);
-      if (!error) {
-        pair->left = std::exchange(next_limit_, {kNoCut, kNoCut});
-        pairs_.push_back(pair);
-        pass_on(pair, 0);
-        pass_on(pair, 1);
-      }
-      accept();
-    });
-  }
-
-  void pass_on(const std::shared_ptr<Pair>& pair, std::size_t from) {
-    pair->sockets[from].async_read_some(
-        asio::buffer(pair->buffers[from]),
-        [this, pair, from](std::error_code error, std::size_t n) {
-          if (silent_) return;
-          const std::size_t through = std::min(n, pair->left[from]);
-          if (pair->left[from] != kNoCut) pair->left[from] -= through;
-          if (!error) {
-            asio::write(pair->sockets[1 - from], asio::buffer(pair->buffers[from], through), error);
-          }
-          if (error || through < n) return pair->close();
-          pass_on(pair, from);
-        });
-  }
-
-  asio::io_context context_{1};
-  tcp::acceptor acceptor_{context_, tcp::endpoint(asio::ip::address_v4::loopback(), 0)};
-  const std::uint16_t port_ = acceptor_.local_endpoint().port();
-  std::vector<std::shared_ptr<Pair>> pairs_;
-  std::array<std::size_t, 2> next_limit_{kNoCut, kNoCut};
-  bool silent_ = false;
-  std::thread thread_;
-};
 
 class RealRabbitmqProxy : public ::testing::Test {
  protected:
@@ -152,9 +56,69 @@ class RealRabbitmqProxy : public ::testing::Test {
   static std::string name() {
     return "proxy." + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
   }
+  // So many connections with this name does the broker have.
+  static std::size_t at_broker(const std::string& connection_name) {
+    const std::string all = control("ctl", "list_connections client_properties");
+    std::size_t count = 0;
+    for (auto at = all.find(connection_name); at != std::string::npos;
+         at = all.find(connection_name, at + 1)) {
+      ++count;
+    }
+    return count;
+  }
+  static bool soon(const std::function<bool()>& done) {
+    const auto end = Clock::now() + kPatience;
+    while (!done()) {
+      if (Clock::now() > end) return false;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return true;
+  }
+  // Sockets and all others of this process.
+  static std::ptrdiff_t open_files() {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
+                         std::filesystem::directory_iterator());
+  }
   std::unique_ptr<Proxy> proxy;
   net::Runtime runtime;
 };
+
+TEST_F(RealRabbitmqProxy, OverIPv6) {
+  ConnectionConfig with;
+  const auto listen = [&](const Proxy& at) {
+    return parse_uri("amqp://guest:guest@[::1]:" + std::to_string(at.port()) + "/%2f", with);
+  };
+  try {
+    const Proxy six(asio::ip::address_v6::loopback());
+    ASSERT_FALSE(listen(six));
+    Connection connection(runtime.executor(), with);
+    connection.async_connect(use_future).get();
+    connection.async_close(use_future).get();
+  } catch (const std::system_error& error) {
+    // There is none on this machine: the only way this may go wrong.
+    EXPECT_TRUE(error.code() == std::errc::address_not_available ||
+                error.code() == std::errc::address_family_not_supported)
+        << error.what();
+  }
+}
+
+// Each of them is told at once, until the last byte comes through.
+TEST_F(RealRabbitmqProxy, CutAtEachByteOfTheHandshake) {
+  for (const bool of_client : {true, false}) {
+    std::size_t at = 0;
+    for (bool connected = false; !connected; ++at) {
+      ASSERT_LT(at, 2'000U);
+      proxy->cut(of_client ? at : kNoCut, of_client ? kNoCut : at);
+      Client client([this](ConnectionConfig& with) { with.hosts = config().hosts; });
+      const auto before = Clock::now();
+      const Failure why = client.connect();
+      EXPECT_LE(Clock::now() - before, seconds(5)) << at;
+      connected = !why;
+      EXPECT_TRUE(connected || says(why, "it was closed ")) << at << why.message();
+    }
+    EXPECT_GT(at, 200U);
+  }
+}
 
 TEST_F(RealRabbitmqProxy, EverythingComesBackWhereverItIsCut) {
   std::atomic<int> not_recovered = 0, recovered = 0;
@@ -213,6 +177,51 @@ TEST_F(RealRabbitmqProxy, EverythingComesBackWhereverItIsCut) {
   connection.async_close(use_future).get();
 }
 
+// No socket here, and nothing twice at the broker.
+TEST_F(RealRabbitmqProxy, StormsLeaveNothingBehind) {
+  ConnectionConfig with = config();
+  with.connection_name = name();
+  std::atomic<int> recovered = 0;
+  Connection connection(runtime.executor(), with, {.on_recovered = [&] { ++recovered; }});
+  connection.async_connect(use_future).get();
+  Channel publishing = connection.async_open_channel({}, use_future).get();
+  Channel consuming = connection.async_open_channel({}, use_future).get();
+  consuming.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  const std::string own = name();
+  const QueueDeclare named{.queue = std::string_view(own), .exclusive = true};
+  consuming.async_declare(named, use_future).get();
+  Subscription subscription =
+      consuming
+          .async_consume(BasicConsume{.queue = std::string_view(own), .no_ack = true}, {},
+                         use_future)
+          .get();
+  AtLeastOnce publisher(publishing);
+  const Target target{.routing_key = std::string_view(own), .mandatory = true};
+  const auto there_and_back = [&] {
+    publisher.async_publish(target, {.body = "m"}, use_future).get();
+    subscription.async_next(use_future).get();
+  };
+  there_and_back();
+  const auto before = open_files();
+  constexpr int kCuts = 20;
+  for (int i = 1; i <= kCuts; ++i) {
+    proxy->cut();
+    ASSERT_TRUE(soon([&] { return recovered >= i; }));
+    there_and_back();
+  }
+  EXPECT_EQ(recovered, kCuts);
+  EXPECT_EQ(open_files(), before);
+  const QueueInfo now = consuming.async_declare(named, use_future).get();
+  EXPECT_EQ(now.consumers, 1U);
+  EXPECT_EQ(now.messages, 0U);
+  // The broker needs a moment to notice the last cut.
+  EXPECT_TRUE(soon([&] { return at_broker(with.connection_name) == 1; }));
+  const std::string channels = control("ctl", "list_connections channels client_properties");
+  const std::size_t line = channels.rfind('\n', channels.find(with.connection_name)) + 1;
+  EXPECT_EQ(channels.substr(line, 2), "2\t") << channels;
+  connection.async_close(use_future).get();
+}
+
 TEST_F(RealRabbitmqProxy, CutInTheMiddleOfABody) {
   Connection connection(runtime.executor(), config());
   connection.async_connect(use_future).get();
@@ -258,10 +267,12 @@ TEST_F(RealRabbitmqProxy, SilenceIsNoticed) {
   Channel channel = connection.async_open_channel({}, use_future).get();
   const QueueInfo queue = channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
   proxy->silence();
+  const auto before = Clock::now();
   auto published = channel.async_publish({.routing_key = std::string_view(queue.name)},
                                          {.body = "into the silence"}, use_future);
   auto told = lost.get_future();
   ASSERT_EQ(told.wait_for(seconds(20)), std::future_status::ready);
+  EXPECT_LE(Clock::now() - before, seconds(5));
   EXPECT_EQ(told.get().code, ClientErrc::timed_out);
   try {
     published.get();
@@ -297,6 +308,10 @@ TEST_F(RealRabbitmqProxy, WhatTheBrokerFindsWrongIsTold) {
       {frame(3, 1, "body"), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
       {frame(8, 1, ""), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
       {frame(1, 1, publish) + frame(3, 1, "body"), ReplyErrc::unexpected_frame, "UNEXPECTED_FRAME"},
+      {frame(1, 1, publish) + frame(2, 1, std::string("\x00\x32", 2) + header.substr(2)),
+       ReplyErrc::unexpected_frame, "expected content header for class 60"},
+      {frame(1, 0, open), ReplyErrc::channel_error, "in connection state running"},
+      {"GET / HTTP/1.1\r\n", ReplyErrc::frame_error, "FRAME_ERROR"},
       {frame(1, 9, select), ReplyErrc::channel_error, "CHANNEL_ERROR"},
       {frame(1, 1, open), ReplyErrc::channel_error, "CHANNEL_ERROR"},
       {frame(1, 1, std::string("\x00\x32\x00\x0a\x00\x00\xff", 7)), ReplyErrc::frame_error,
@@ -324,6 +339,61 @@ TEST_F(RealRabbitmqProxy, WhatTheBrokerFindsWrongIsTold) {
   }
 }
 
+// The client takes care that neither happens, so it is said for it.
+TEST_F(RealRabbitmqProxy, ASecondAckAndASecondTag) {
+  std::promise<Failure> lost;
+  ConnectionConfig with = config();
+  with.recover = false;
+  Connection connection(runtime.executor(), with,
+                        {.on_lost = [&](const Failure& why) { lost.set_value(why); }});
+  connection.async_connect(use_future).get();
+  Channel channel = connection.async_open_channel({}, use_future).get();
+  Channel sibling = connection.async_open_channel({}, use_future).get();
+  const std::string queue = name();
+  const QueueDeclare declare{.queue = std::string_view(queue), .exclusive = true};
+  sibling.async_declare(declare, use_future).get();
+  const BasicConsume consume{.queue = std::string_view(queue)};
+  Subscription subscription = channel.async_consume(consume, {.prefetch = 1}, use_future).get();
+  const Target target{.routing_key = std::string_view(queue), .mandatory = true};
+  for (const char* body : {"first", "second"}) {
+    sibling.async_publish(target, {.body = body}, use_future).get();
+  }
+  const Delivery first = subscription.async_next(use_future).get();
+  first.ack();
+  first.ack();
+  // With this prefetch the second one comes when the first is acknowledged.
+  EXPECT_EQ(subscription.async_next(use_future).get().body(), "second");
+  proxy->say(frame(1, 1, std::string("\x00\x3c\x00\x50\0\0\0\0\0\0\0\x01\0", 13)));
+  Diagnostics diagnostics;
+  try {
+    subscription.async_next(use_future, &diagnostics).get();
+    ADD_FAILURE() << "a third one";
+  } catch (const std::system_error& error) {
+    EXPECT_EQ(error.code(), ReplyErrc::precondition_failed);
+    EXPECT_NE(diagnostics.message.find("unknown delivery tag 1"), std::string::npos)
+        << diagnostics.message;
+  }
+  // The other channel goes on, and what the first one had comes to it.
+  Subscription again = sibling.async_consume(consume, {}, use_future).get();
+  const Delivery second = again.async_next(use_future).get();
+  EXPECT_EQ(second.body(), "second");
+  EXPECT_TRUE(second.redelivered());
+  second.ack();
+  EXPECT_EQ(sibling.async_declare(declare, use_future).get().messages, 0U);
+
+  // basic.consume with no-wait.
+  const std::string tag = again.tag();
+  proxy->say(frame(1, 2,
+                   std::string("\x00\x3c\x00\x14\0\0", 6) + static_cast<char>(queue.size()) +
+                       queue + static_cast<char>(tag.size()) + tag +
+                       std::string("\x08\0\0\0\0", 5)));
+  auto told = lost.get_future();
+  ASSERT_EQ(told.wait_for(kPatience), std::future_status::ready);
+  const Failure why = told.get();
+  EXPECT_EQ(why.code, ReplyErrc::not_allowed) << why.message();
+  EXPECT_TRUE(says(why, "reuse consumer tag '" + tag + "'")) << why.message();
+}
+
 // With questions waiting: all of them end, and nobody is left at the broker.
 TEST_F(RealRabbitmqProxy, CloseWinsOverRecovery) {
   ConnectionConfig with = config();
@@ -342,15 +412,8 @@ TEST_F(RealRabbitmqProxy, CloseWinsOverRecovery) {
     ASSERT_EQ(asked.wait_for(kPatience), std::future_status::ready) << at;
   }
   proxy->cut();
-  const auto is_left = [&] {
-    const std::string all = control("ctl", "list_connections client_properties");
-    return all.find(with.connection_name) != std::string::npos;
-  };
   // The broker needs a moment to notice.
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (is_left() && std::chrono::steady_clock::now() < end) {
-  }
-  EXPECT_FALSE(is_left());
+  EXPECT_TRUE(soon([&] { return at_broker(with.connection_name) == 0; }));
 }
 
 TEST_F(RealRabbitmqProxy, PublishingFromManyThreads) {
@@ -389,6 +452,151 @@ TEST_F(RealRabbitmqProxy, PublishingFromManyThreads) {
   connection.async_close(use_future).get();
 }
 
+TEST_F(RealRabbitmqProxy, AcknowledgingFromManyThreads) {
+  Connection connection(runtime.executor(), config());
+  connection.async_connect(use_future).get();
+  Channel publishing = connection.async_open_channel({}, use_future).get();
+  Channel channel = connection.async_open_channel({}, use_future).get();
+  const QueueInfo queue = channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+  constexpr int kThreads = 4, kMessages = 2'000;
+  asio::thread_pool threads(kThreads);
+  const Target target{.routing_key = std::string_view(queue.name), .mandatory = true};
+  std::atomic<int> confirmed = 0;
+  for (int i = 0; i < kMessages; ++i) {
+    asio::post(threads, [&, i] {
+      publishing.async_publish(target, std::to_string(i),
+                               [&](std::error_code error) { confirmed += error ? 0 : 1; });
+    });
+  }
+  Subscription subscription =
+      channel
+          .async_consume(BasicConsume{.queue = std::string_view(queue.name)}, {.prefetch = 50},
+                         use_future)
+          .get();
+  std::vector<int> seen(kMessages);
+  for (int came = 0; came < kMessages;) {
+    auto next = subscription.async_next(use_future);
+    ASSERT_EQ(next.wait_for(kPatience), std::future_status::ready) << came;
+    Delivery delivery = next.get();
+    const int number = std::stoi(std::string(delivery.body()));
+    // Some come a second time.
+    const bool again = number % 10 == 0 && !delivery.redelivered();
+    if (!again) ++seen[static_cast<std::size_t>(number)], ++came;
+    asio::post(threads, [delivery = std::move(delivery), number, again] {
+      if (again) return delivery.reject(/*requeue=*/true);
+      number % 7 == 0 ? delivery.reject(/*requeue=*/false) : delivery.ack();
+    });
+  }
+  threads.join();
+  EXPECT_EQ(seen, std::vector<int>(kMessages, 1));
+  // What was said of each has gone out before this.
+  channel.async_close(use_future).get();
+  const QueueDeclare passive{.queue = std::string_view(queue.name), .passive = true};
+  EXPECT_EQ(publishing.async_declare(passive, use_future).get().messages, 0U);
+  EXPECT_TRUE(soon([&] { return confirmed == kMessages; }));
+  connection.async_close(use_future).get();
+}
+
+// Whoever is called ends everything there is, and nothing is left.
+TEST_F(RealRabbitmqProxy, DestroyedInsideTheirOwnHandlers) {
+  ConnectionConfig with = config();
+  with.connection_name = name();
+  struct All {
+    std::unique_ptr<Connection> connection;
+    Channel channel;
+    Subscription subscription;
+  };
+  {
+    // The executor has files of its own from the first one on.
+    Connection first(runtime.executor(), with);
+    first.async_connect(use_future).get();
+    first.async_close(use_future).get();
+  }
+  EXPECT_TRUE(soon([&] { return at_broker(with.connection_name) == 0; }));
+  const auto before = open_files();
+  for (int which = 0; which < 6; ++which) {
+    auto all = std::make_shared<All>();
+    std::string target_name;
+    std::promise<void> destroyed;
+    // The last one who has `all` is the handler.
+    const auto end_of = [&destroyed](std::shared_ptr<All>& held) {
+      return [held = std::move(held), &destroyed](std::error_code, const auto&...) mutable {
+        held.reset();
+        destroyed.set_value();
+      };
+    };
+    All& each = *all;
+    each.connection = std::make_unique<Connection>(runtime.executor(), with);
+    if (which != 0) {
+      each.connection->async_connect(use_future).get();
+      each.channel = each.connection->async_open_channel({}, use_future).get();
+      const QueueInfo queue =
+          each.channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+      target_name = queue.name;
+      each.subscription =
+          each.channel
+              .async_consume(BasicConsume{.queue = std::string_view(target_name)}, {}, use_future)
+              .get();
+    }
+    // Where the handlers run, so that none runs before the call has returned.
+    asio::post(runtime.executor().any(), [&, last = std::move(all)]() mutable {
+      const Target target{.routing_key = std::string_view(target_name)};
+      switch (which) {
+        case 0:
+          return each.connection->async_connect(end_of(last));
+        case 1:
+          return each.channel.async_publish(target, "m", end_of(last));
+        case 2:
+          each.channel.async_publish(target, "m", [](std::error_code) {});
+          return each.subscription.async_next(end_of(last));
+        case 3:
+          return each.channel.async_declare(QueueDeclare{.exclusive = true}, end_of(last));
+        case 4:
+          return each.channel.async_close(end_of(last));
+        default:
+          return each.connection->async_close(end_of(last));
+      }
+    });
+    ASSERT_EQ(destroyed.get_future().wait_for(kPatience), std::future_status::ready) << which;
+  }
+  EXPECT_TRUE(soon([&] { return at_broker(with.connection_name) == 0; }));
+  EXPECT_TRUE(soon([&] { return open_files() <= before; })) << open_files() << " of " << before;
+}
+
+// Handlers that are left are destroyed, and the broker hears the end of it.
+TEST_F(RealRabbitmqProxy, TheContextStopsWithWorkLeft) {
+  ConnectionConfig with = config();
+  with.connection_name = name();
+  const auto before = open_files();
+  auto held = std::make_shared<int>(0);
+  std::atomic<int> called = 0;
+  {
+    asio::io_context context(1);
+    auto work = asio::make_work_guard(context);
+    std::thread thread([&] { context.run(); });
+    Connection connection(context, with);
+    connection.async_connect(use_future).get();
+    Channel channel = connection.async_open_channel({}, use_future).get();
+    const QueueInfo queue =
+        channel.async_declare(QueueDeclare{.exclusive = true}, use_future).get();
+    Subscription subscription =
+        channel.async_consume(BasicConsume{.queue = std::string_view(queue.name)}, {}, use_future)
+            .get();
+    const Target target{.routing_key = std::string_view(queue.name)};
+    for (int i = 0; i < 1'000; ++i) {
+      channel.async_publish(target, "m", [held, &called](std::error_code) { ++called; });
+      if (i == 500) context.stop();
+    }
+    subscription.async_next([held, &called](std::error_code, const Delivery&) { ++called; });
+    connection.async_close([held, &called](std::error_code) { ++called; });
+    thread.join();
+  }
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_LE(called, 501);
+  EXPECT_TRUE(soon([&] { return open_files() <= before; })) << open_files() << " of " << before;
+  EXPECT_TRUE(soon([&] { return at_broker(with.connection_name) == 0; }));
+}
+
 // Heartbeats of one second: neither a consumer that only listens nor one that takes its time with a
 // message loses its connection.
 TEST_F(RealRabbitmqProxy, BusyAndSlowConsumersStayAlive) {
@@ -420,11 +628,14 @@ TEST_F(RealRabbitmqProxy, BusyAndSlowConsumersStayAlive) {
       to.async_consume(BasicConsume{.queue = std::string_view(slow.name)}, {}, use_future).get();
   from.async_publish({.routing_key = std::string_view(slow.name)}, {.body = "work"}, use_future)
       .get();
-  {
-    const Delivery delivery = slowly.async_next(use_future).get();
-    const auto processing = delivery.process();
-    std::this_thread::sleep_for(seconds(4));
-  }
+  asio::thread_pool own(1);
+  slowly.async_next(
+      asio::bind_executor(own.get_executor(), [](std::error_code error, const Delivery& delivery) {
+        ASSERT_FALSE(error);
+        const auto processing = delivery.process();
+        std::this_thread::sleep_for(seconds(4));
+      }));
+  own.join();
   const QueueDeclare again{.queue = std::string_view(slow.name), .passive = true};
   EXPECT_EQ(to.async_declare(again, use_future).get().messages, 0U);
   EXPECT_EQ(lost, 0);
@@ -446,26 +657,36 @@ TEST_F(RealRabbitmqProxy, EndsOfScopes) {
                          use_future)
           .get();
   const Target target{.routing_key = std::string_view(queue.name)};
-  for (const char* body : {"good", "bad", "by hand", "again"}) {
+  for (const char* body : {"good", "bad", "by hand", "again", "early"}) {
     channel.async_publish(target, {.body = body}, use_future).get();
   }
   Subscription subscription =
       channel.async_consume(BasicConsume{.queue = std::string_view(queue.name)}, {}, use_future)
           .get();
-  bool requeued = false;
-  for (int left = 5; left > 0; --left) {
+  int requeued = 0;
+  // Returns before it has said done() the first time.
+  const auto leave_early = [](const Delivery& delivery) {
+    auto processing = delivery.process({.at_end = Settle::requeue});
+    if (!delivery.redelivered()) return;
+    processing.done();
+  };
+  for (int left = 7; left > 0; --left) {
     const Delivery delivery = subscription.async_next(use_future).get();
+    requeued += delivery.redelivered() ? 1 : 0;
+    if (delivery.body() == "early") {
+      leave_early(delivery);
+      continue;
+    }
     try {
       const auto processing = delivery.process(
           {.on_exception = delivery.body() == "again" ? Settle::requeue : Settle::reject});
       if (delivery.body() == "bad") throw std::runtime_error("bad");
       if (delivery.body() == "by hand") delivery.ack();
       if (delivery.body() == "again" && !delivery.redelivered()) throw std::runtime_error("again");
-      requeued |= delivery.redelivered();
     } catch (const std::runtime_error&) {
     }
   }
-  EXPECT_TRUE(requeued);
+  EXPECT_EQ(requeued, 2);
   const BasicGet get{.queue = std::string_view(dead.name), .no_ack = true};
   subscription.async_cancel(use_future).get();
   EXPECT_EQ(channel.async_get(get, use_future).get().body(), "bad");

@@ -81,6 +81,18 @@ TEST_F(RealRabbitmqRules, UrisWithEscapesAndSeveralHosts) {
   control("ctl", "delete_user 'tern@:/'");
 }
 
+// Both sides have to know the same of it.
+TEST_F(RealRabbitmqRules, LimitsAreAgreedOn) {
+  Client client([](ConnectionConfig& config) {
+    config.channel_max = 2;
+    config.frame_max = 4096;
+    config.heartbeat = seconds(7);
+  });
+  ASSERT_FALSE(client.connect());
+  EXPECT_NE(control("ctl", "list_connections channel_max frame_max timeout").find("2\t4096\t7\n"),
+            std::string::npos);
+}
+
 TEST_F(RealRabbitmqRules, HeartbeatsAreAgreedOn) {
   const struct {
     int ours, agreed;
@@ -109,8 +121,10 @@ TEST_F(RealRabbitmqRules, BlockedConnectionsEndInTimeAndOthersGoOn) {
   EXPECT_TRUE(publisher.run_until([&] { return publisher.is_blocked; }));
   EXPECT_EQ(bodies(consumer, *consuming, queue), (Bodies{"a", "b"}));
   EXPECT_FALSE(consumer.is_blocked);
+  const auto before = Clock::now();
   publisher.engine().close(closed.note());
   EXPECT_TRUE(publisher.run_until([&] { return closed.endings != 0; }, seconds(20)));
+  EXPECT_LE(Clock::now() - before, seconds(5));
   control("ctl", "set_vm_memory_high_watermark 0.6");
   EXPECT_EQ(ending.endings, 1);
   EXPECT_EQ(ending.failure.code, ClientErrc::maybe_written) << ending.failure.message();
@@ -207,6 +221,28 @@ TEST_F(RealRabbitmqRules, WithoutWaitingForAnAnswer) {
   EXPECT_FALSE(
       client.call(*channel, QueuePurge{.queue = std::string_view(queue), .no_wait = true}));
   EXPECT_EQ(bodies(client, *channel, queue), Bodies());
+  const std::string further = unique("nowait");
+  EXPECT_FALSE(client.call(
+      *channel,
+      ExchangeDeclare{.exchange = std::string_view(further), .type = "direct", .no_wait = true}));
+  EXPECT_FALSE(client.call(*channel, ExchangeBind{.destination = std::string_view(exchange),
+                                                  .source = std::string_view(further),
+                                                  .routing_key = "k",
+                                                  .no_wait = true}));
+  const Target through{
+      .exchange = std::string_view(further), .routing_key = "k", .mandatory = true};
+  EXPECT_FALSE(client.publish(*channel, through, "through"));
+  EXPECT_EQ(bodies(client, *channel, queue), Bodies{"through"});
+  EXPECT_FALSE(client.call(*channel, ExchangeUnbind{.destination = std::string_view(exchange),
+                                                    .source = std::string_view(further),
+                                                    .routing_key = "k",
+                                                    .no_wait = true}));
+  EXPECT_EQ(client.publish(*channel, through, "m").code, ReplyErrc::no_route);
+  EXPECT_FALSE(client.call(*channel,
+                           ExchangeDelete{.exchange = std::string_view(further), .no_wait = true}));
+  EXPECT_EQ(client.waiting(*channel, queue), 0U);  // other channels may be ahead of this one
+  const ExchangeDeclare question{.exchange = std::string_view(further), .passive = true};
+  EXPECT_EQ(client.call(*client.open(), question).code, ReplyErrc::not_found);
   // No answer does not mean that nothing can go wrong.
   client.consume(*channel, queue);
   EXPECT_FALSE(client.call(
@@ -423,6 +459,117 @@ TEST_F(RealRabbitmqRules, AnswersThatNobodyWaitsFor) {
   EXPECT_EQ(answer, "right") << answered.failure.message();
 }
 
+// Whoever was asked goes: another one is asked, or nobody; and whoever asked goes.
+TEST_F(RealRabbitmqRules, ThoseWhoAreAskedOrHaveAskedGo) {
+  const auto recover = [](ConnectionConfig& config) { config.recover = true; };
+  Client client(recover), server(recover);
+  const auto serving = server.open();
+  const std::string queue = server.declare(*serving);
+  // The next question of `from`, as it has come to `consumer`.
+  const auto take = [](Client& at, ConsumerCore& consumer, Client& from) {
+    Delivered question;
+    Ending ending;
+    at.engine();
+    consumer.next([&](const Failure& why, const Delivered& delivered) {
+      question = delivered;
+      ending.note()(why);
+    });
+    EXPECT_TRUE(at.run_until([&] {
+      from.poll();
+      return ending.endings != 0;
+    }));
+    EXPECT_FALSE(ending.failure) << ending.failure.message();
+    return question;
+  };
+  const auto answer = [&](const Delivered& question) {
+    const BasicProperties asked = question.properties();
+    return server.publish(*serving, {.routing_key = asked.reply_to}, question.body().view(),
+                          {.correlation_id = asked.correlation_id});
+  };
+  const auto open = [](Client& at) {
+    // With another consumer before it on its channel, which has to come back, too.
+    const auto channel = at.open();
+    EXPECT_FALSE(at.call(*channel, BasicQos{0, 10, false}));
+    at.consume(*channel, at.declare(*channel, {.exclusive = true}));
+    const auto rpc = std::make_shared<RpcCore>(at.engine(), channel);
+    Ending opened;
+    at.engine();
+    rpc->open(opened.note());
+    EXPECT_TRUE(at.run_until([&] { return opened.endings != 0; }));
+    EXPECT_FALSE(opened.failure) << opened.failure.message();
+    return rpc;
+  };
+  struct Answer : Ending {
+    std::string body;
+  };
+  const auto ask = [&](Client& at, RpcCore& rpc, const char* body, milliseconds timeout,
+                       Answer& told) {
+    at.engine();
+    rpc.call({.routing_key = std::string_view(queue)}, {}, wire::Bytes(std::string_view(body)),
+             timeout, [&told](const Failure& why, const Delivered& delivered) {
+               if (!why) told.body = delivered.body().str();
+               told.note()(why);
+             });
+  };
+  const auto rpc = open(client);
+  const auto ends = [&](Answer& told) {
+    EXPECT_TRUE(client.run_until([&] { return told.endings != 0; }));
+    return told.failure.code;
+  };
+
+  Answer first;
+  {
+    Client gone;
+    const auto consumer = gone.consume(*gone.open(), queue);
+    ask(client, *rpc, "first", seconds(30), first);
+    take(gone, *consumer, client);
+  }
+  const auto questions = server.consume(*serving, queue, /*no_ack=*/true);
+  const Delivered again = take(server, *questions, client);
+  EXPECT_TRUE(again.redelivered);
+  EXPECT_FALSE(answer(again));
+  EXPECT_FALSE(ends(first));
+  EXPECT_EQ(first.body, "first");
+
+  {
+    Client gone;
+    Answer never;
+    ask(gone, *open(gone), "of one who is gone", seconds(30), never);
+    const Delivered question = take(server, *questions, gone);
+    Ending closed;
+    gone.engine().close(closed.note());
+    EXPECT_TRUE(gone.run_until([&] { return closed.endings != 0 && never.endings != 0; }));
+    EXPECT_TRUE(never.failure);
+    EXPECT_FALSE(answer(question));  // nobody is told that nobody hears it
+  }
+
+  Answer lost, after;
+  ask(client, *rpc, "lost", seconds(30), lost);
+  const Delivered early = take(server, *questions, client);
+  control("ctl", "close_all_connections maintenance");
+  EXPECT_EQ(ends(lost), ClientErrc::maybe_written) << lost.failure.message();
+  const auto is_back = [](Client& at, ChannelCore& channel) {
+    return at.run_until([&] { return channel.state() == ChannelCore::State::open; });
+  };
+  // The first moment in which it can be asked.
+  ASSERT_TRUE(is_back(client, *rpc->channel()));
+  ask(client, *rpc, "after", seconds(30), after);
+  ASSERT_TRUE(server.run_until([&] { return static_cast<bool>(server.lost); }));
+  ASSERT_TRUE(is_back(server, *serving));
+  EXPECT_FALSE(answer(early));  // for a connection that is no more
+  EXPECT_FALSE(answer(take(server, *questions, client)));
+  EXPECT_FALSE(ends(after)) << after.failure.message();
+  EXPECT_EQ(after.body, "after");
+
+  Answer timed, unrouted;
+  ask(client, *rpc, "taken by one who goes", milliseconds(500), timed);
+  take(server, *questions, client);
+  EXPECT_FALSE(server.call(*serving, QueueDelete{.queue = std::string_view(queue)}));
+  EXPECT_EQ(ends(timed), ClientErrc::timed_out) << timed.failure.message();
+  ask(client, *rpc, "nobody is left", seconds(30), unrouted);
+  EXPECT_EQ(ends(unrouted), ReplyErrc::no_route) << unrouted.failure.message();
+}
+
 // ---------------------------------------------------------------------------------- transactions
 
 TEST_F(RealRabbitmqRules, AcksThatAreRolledBack) {
@@ -500,7 +647,8 @@ TEST_F(RealRabbitmqRules, RecoveryFindsThingsChanged) {
   Ending ending;
   client.engine();
   channel->cancel(cancelled, ending.note());
-  EXPECT_TRUE(client.run_until([&] { return ending.endings != 0; }));
+  channel->cancel(client.consume(*channel, colors), ending.note());
+  EXPECT_TRUE(client.run_until([&] { return ending.endings == 2; }));
   EXPECT_FALSE(client.call(*channel, QueueDelete{.queue = std::string_view(deleted)}));
   {
     // Somebody else gives it another form.
@@ -519,6 +667,9 @@ TEST_F(RealRabbitmqRules, RecoveryFindsThingsChanged) {
   EXPECT_EQ(asked, 2);
   EXPECT_FALSE(is_there(client, deleted));
   EXPECT_FALSE(is_there(client, left));
+  EXPECT_FALSE(
+      client.call(*channel, QueueDeclare{.queue = std::string_view(colors), .passive = true},
+                  [](const Reply& r) { EXPECT_EQ(r.as<QueueDeclareOk>().consumer_count, 1U); }));
   for (const char* color : {"red", "blue"}) {
     TableBuilder headers;
     headers.add("color", color);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "client/amqp/engine.h"
@@ -49,6 +50,27 @@ TEST_F(RealRabbitmq, WrongVirtualHost) {
   const Failure why = client.connect();
   EXPECT_EQ(why.code, ReplyErrc::not_allowed) << why.message();
   EXPECT_TRUE(says(why, "nowhere"));
+}
+
+TEST_F(RealRabbitmq, NobodyListens) {
+  Client client([](ConnectionConfig& config) { config.hosts = {{"127.0.0.1", 1}}; });
+  const Failure why = client.connect();
+  EXPECT_TRUE(why.code == std::errc::connection_refused) << why.message();
+  EXPECT_TRUE(says(why, "127.0.0.1:1")) << why.message();
+}
+
+// The system takes connections for it, and no more happens to them.
+TEST_F(RealRabbitmq, ABrokerThatIsFrozenSaysNothing) {
+  Client client([](ConnectionConfig& config) { config.connect_timeout = seconds(1); });
+  control("freeze");
+  const auto before = Clock::now();
+  const Failure why = client.connect();
+  const auto took = Clock::now() - before;
+  control("thaw");
+  EXPECT_EQ(why.code, ClientErrc::timed_out) << why.message();
+  EXPECT_GE(took, milliseconds(900));  // the clock is a coarse one
+  EXPECT_LE(took, seconds(5));
+  EXPECT_FALSE(client.connect());
 }
 
 TEST_F(RealRabbitmq, ChannelsAreLimitedAndUsedAgain) {
@@ -96,18 +118,29 @@ TEST_F(RealRabbitmq, AFrozenBrokerIsNoticed) {
 
 TEST_F(RealRabbitmq, BlockedAndUnblocked) {
   Client client;
-  const auto channel = client.open();
+  const auto channel = client.open({.max_unconfirmed = 2});
   const std::string queue = client.declare(*channel, {.exclusive = true});
   control("ctl", "set_vm_memory_high_watermark 0.0000001");
-  Ending ending;
-  client.engine();
-  EXPECT_FALSE(
-      channel->publish({.routing_key = std::string_view(queue)}, {.body = "x"}, ending.note()));
+  Ending ending, space;
+  const auto publish = [&] {
+    client.engine();
+    return channel->publish({.routing_key = std::string_view(queue)}, {.body = "x"}, ending.note());
+  };
+  // They wait, and what is more than may wait is refused.
+  EXPECT_FALSE(publish());
   EXPECT_TRUE(client.run_until([&] { return client.is_blocked; }));
+  EXPECT_FALSE(publish());
+  EXPECT_EQ(publish().code, ClientErrc::queue_full);
+  channel->wait_space(space.note());
+  client.run_until([] { return false; }, seconds(1));
   EXPECT_EQ(ending.endings, 0);
+  EXPECT_EQ(space.endings, 0);
   control("ctl", "set_vm_memory_high_watermark 0.6");
-  EXPECT_TRUE(client.run_until([&] { return !client.is_blocked && ending.endings != 0; }));
+  EXPECT_TRUE(client.run_until([&] { return !client.is_blocked && ending.endings == 2; }));
   EXPECT_FALSE(ending.failure);
+  EXPECT_EQ(space.endings, 1);
+  EXPECT_FALSE(publish());
+  EXPECT_TRUE(client.run_until([&] { return ending.endings == 3; }));
 }
 
 // What was declared comes back, with the consumer and its prefetch; `lose` takes the connection
@@ -135,6 +168,21 @@ void comes_back(int how_often, const std::function<void()>& lose) {
                                                .routing_key = "a.*"}));
   EXPECT_FALSE(client.call(*channel, BasicQos{0, 2, false}));
   const auto consumer = client.consume(*channel, queue);
+  // And one of each kind: kept or not by a broker that stays, and by one that does not.
+  const auto others = client.open();
+  const std::string to_all = unique("to all");
+  EXPECT_FALSE(client.call(
+      *others, ExchangeDeclare{.exchange = std::string_view(to_all), .type = "fanout"}));
+  std::vector<std::shared_ptr<ConsumerCore>> each_kind;
+  std::vector<std::string> names;
+  for (const QueueDeclare& kind :
+       {QueueDeclare(), QueueDeclare{.durable = true}, QueueDeclare{.exclusive = true},
+        QueueDeclare{.auto_delete = true}}) {
+    names.push_back(client.declare(*others, kind));
+    EXPECT_FALSE(client.call(*others, QueueBind{.queue = std::string_view(names.back()),
+                                                .exchange = std::string_view(to_all)}));
+    each_kind.push_back(client.consume(*others, names.back(), /*no_ack=*/true));
+  }
   const Target target{
       .exchange = std::string_view(exchange), .routing_key = "a.b", .mandatory = true};
   EXPECT_FALSE(client.publish(*channel, target, "before"));
@@ -162,8 +210,18 @@ void comes_back(int how_often, const std::function<void()>& lose) {
     ASSERT_TRUE(third.has_value());
     client.engine();
     EXPECT_TRUE(channel->ack(third->tag, channel->epoch(), false));
+    ASSERT_TRUE(client.run_until([&] { return others->state() == ChannelCore::State::open; }));
+    EXPECT_FALSE(
+        client.publish(*others, {.exchange = std::string_view(to_all)}, std::to_string(times)));
+    for (const auto& kind : each_kind) {
+      EXPECT_EQ(client.next(*kind).value_or(Got{}).body, std::to_string(times)) << kind->queue();
+    }
   }
   EXPECT_EQ(troubles, std::vector<std::string>());
+  EXPECT_FALSE(client.call(*others, ExchangeDelete{.exchange = std::string_view(to_all)}));
+  for (const std::string& queue_name : names) {
+    EXPECT_FALSE(client.call(*others, QueueDelete{.queue = std::string_view(queue_name)}));
+  }
 }
 
 TEST_F(RealRabbitmq, RecoversFromTheOperator) {
@@ -202,9 +260,8 @@ TEST_F(RealRabbitmq, ExchangesBoundToExchanges) {
   const auto channel = client.open();
   const std::string source = unique("source"), destination = unique("destination");
   for (const std::string& each : {source, destination}) {
-    EXPECT_FALSE(client.call(
-        *channel,
-        ExchangeDeclare{.exchange = std::string_view(each), .type = "topic", .auto_delete = true}));
+    EXPECT_FALSE(client.call(*channel,
+                             ExchangeDeclare{.exchange = std::string_view(each), .type = "topic"}));
   }
   const std::string queue = client.declare(*channel, {.exclusive = true});
   EXPECT_FALSE(client.call(*channel, ExchangeBind{.destination = std::string_view(destination),
@@ -225,7 +282,12 @@ TEST_F(RealRabbitmq, ExchangesBoundToExchanges) {
   EXPECT_FALSE(client.call(*channel, ExchangeUnbind{.destination = std::string_view(destination),
                                                     .source = std::string_view(source),
                                                     .routing_key = "a.#"}));
+  EXPECT_EQ(send("a.b"), ReplyErrc::no_route);
   EXPECT_EQ(client.get(*channel, queue), "x");
+  EXPECT_EQ(client.get(*channel, queue), std::nullopt);
+  for (const std::string& each : {source, destination}) {
+    EXPECT_FALSE(client.call(*channel, ExchangeDelete{.exchange = std::string_view(each)}));
+  }
 }
 
 TEST_F(RealRabbitmq, PurgeAndDeleteCount) {
@@ -267,17 +329,28 @@ TEST_F(RealRabbitmq, PropertiesAndTablesComeBackAsTheyWere) {
   Client client;
   const auto channel = client.open();
   const std::string queue = client.declare(*channel, {.exclusive = true});
-  TableBuilder inner;
-  inner.add("text", "x").add("nothing", wire::null);
-  ArrayBuilder list;
-  list.add(true).add(std::int8_t{-3}).add(*inner.table());
-  TableBuilder headers;
-  headers.add("bool", true).add("i8", std::int8_t{-1}).add("i16", std::int16_t{-2});
-  headers.add("i32", -3).add("i64", std::int64_t{-4}).add("f32", 1.5F).add("f64", 2.5);
-  headers.add("decimal", Decimal{2, 314}).add("text", "text").add("time", Timestamp{1'700'000'000});
-  headers.add("bytes", wire::Bytes("\x01\x02")).add("table", *inner.table());
-  headers.add("array", *list.array()).add("null", wire::null).add("u8", std::uint8_t{200});
-  headers.add("u16", std::uint16_t{60'000}).add("u32", std::uint32_t{4'000'000'000});
+  // Every type, in tables and arrays in each other.
+  const auto fill = [](const auto& add) {
+    add("bool", true), add("i8", std::int8_t{-1}), add("i16", std::int16_t{-2});
+    add("i32", -3), add("i64", std::int64_t{-4}), add("f32", 1.5F), add("f64", 2.5);
+    add("decimal", Decimal{2, 314}), add("text", "text"), add("bytes", wire::Bytes("\x01\x02"));
+    add("time", Timestamp{1'700'000'000}), add("null", wire::null), add("u8", std::uint8_t{200});
+    add("u16", std::uint16_t{60'000}), add("u32", std::uint32_t{4'000'000'000});
+  };
+  const auto fill_table = [&](TableBuilder& table) {
+    fill([&](const char* key, const Value& value) { table.add(key, value); });
+  };
+  const auto fill_array = [&](ArrayBuilder& array) {
+    fill([&](const char*, const Value& value) { array.add(value); });
+  };
+  TableBuilder innermost, inner, headers;
+  ArrayBuilder innermost_list, list;
+  fill_table(innermost), fill_array(innermost_list);
+  fill_table(inner), fill_array(list);
+  inner.add("table", *innermost.table()).add("array", *innermost_list.array());
+  list.add(*innermost.table()).add(*innermost_list.array());
+  fill_table(headers);
+  headers.add("table", *inner.table()).add("array", *list.array());
   BasicProperties sent;
   sent.content_type = "text/plain";
   sent.content_encoding = "utf-8";
@@ -293,11 +366,14 @@ TEST_F(RealRabbitmq, PropertiesAndTablesComeBackAsTheyWere) {
   sent.user_id = "guest";
   sent.app_id = "app";
   sent.cluster_id = "cluster";
-  ASSERT_FALSE(client.publish(*channel, {.routing_key = std::string_view(queue)}, "body", sent));
   const auto consumer = client.consume(*channel, queue, true);
-  const auto got = client.next(*consumer);
-  ASSERT_TRUE(got.has_value());
-  EXPECT_EQ(got->properties, print(sent));
+  for (const char* body : {"body", ""}) {
+    ASSERT_FALSE(client.publish(*channel, {.routing_key = std::string_view(queue)}, body, sent));
+    const auto got = client.next(*consumer);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(got->body, body);
+    EXPECT_EQ(got->properties, print(sent));
+  }
 }
 
 TEST_F(RealRabbitmq, ManyConfirmsWithReturnsBetween) {
@@ -347,6 +423,7 @@ TEST_F(RealRabbitmq, AMissingExchangeEndsTheChannelOnly) {
   EXPECT_TRUE(says(why, "not there")) << why.message();
   EXPECT_EQ(channel->ending().code, ReplyErrc::not_found);
   const std::string queue = client.declare(*other, {.exclusive = true});
+  EXPECT_EQ(client.send(*channel, queue, "x").code, ReplyErrc::not_found);
   EXPECT_FALSE(client.send(*other, queue, "x"));
 }
 
@@ -362,6 +439,7 @@ TEST_F(RealRabbitmq, Transactions) {
   EXPECT_EQ(client.get(*channel, queue), "kept");
   EXPECT_EQ(client.get(*channel, queue), std::nullopt);
   EXPECT_EQ(client.call(*client.open(), TxSelect()).code, ReplyErrc::precondition_failed);
+  EXPECT_EQ(client.call(*client.open(), TxCommit()).code, ReplyErrc::precondition_failed);
 }
 
 // ------------------------------------------------------------------------------------- consuming
@@ -412,6 +490,87 @@ TEST_F(RealRabbitmq, PrefetchAndAcks) {
   EXPECT_EQ(channel->state(), ChannelCore::State::open);
   EXPECT_NE(control("ctl", "list_queues name messages_unacknowledged").find(queue + "\t5"),
             std::string::npos);
+}
+
+TEST_F(RealRabbitmq, PrefetchOfEachConsumerAndOfAll) {
+  Client client;
+  for (const bool of_all : {false, true}) {
+    const auto channel = client.open();
+    const std::string queue = client.declare(*channel, {.exclusive = true});
+    for (int i = 0; i < 10; ++i) ASSERT_FALSE(client.send(*channel, queue, "m"));
+    EXPECT_FALSE(client.call(*channel, BasicQos{0, 2, of_all}));
+    client.consume(*channel, queue);
+    client.consume(*channel, queue);
+    // The queue has given out what it may before it says how much is left.
+    EXPECT_EQ(client.waiting(*channel, queue), of_all ? 8U : 6U);
+  }
+}
+
+// What the broker has sent before it hears of the end is still given out, and nothing is lost.
+TEST_F(RealRabbitmq, CancelledWithMessagesOnTheWay) {
+  constexpr std::uint32_t kMessages = 500;
+  for (const bool no_ack : {true, false}) {
+    Client client;
+    const auto channel = client.open();
+    const std::string queue = client.declare(*channel, {.exclusive = true});
+    std::uint32_t confirmed = 0;
+    const std::string padding(10'000, ' ');
+    for (std::uint32_t i = 0; i < kMessages; ++i) {
+      client.engine();
+      ASSERT_FALSE(channel->publish({.routing_key = std::string_view(queue)},
+                                    {.body = std::to_string(i) + padding},
+                                    [&](const Failure& why) { confirmed += why ? 0 : 1; }));
+    }
+    ASSERT_TRUE(client.run_until([&] { return confirmed == kMessages; }));
+    EXPECT_FALSE(client.call(*channel, BasicQos{0, 100, false}));
+    const auto consumer = client.consume(*channel, queue, no_ack);
+    Ending cancelled;
+    client.engine();
+    channel->cancel(consumer, cancelled.note());
+    std::uint32_t came = 0;
+    Failure why;
+    std::uint64_t last = 0;
+    while (const auto got = client.next(*consumer, &why)) {
+      EXPECT_EQ(std::stoul(got->body), came++);
+      last = got->tag;
+    }
+    EXPECT_EQ(why.code, ClientErrc::closed) << why.message();
+    EXPECT_EQ(cancelled.endings, 1);
+    EXPECT_FALSE(cancelled.failure);
+    EXPECT_EQ(came + client.waiting(*channel, queue), kMessages);
+    if (no_ack) continue;
+    EXPECT_EQ(came, 100U);
+    // They can be acknowledged as ever; what is not comes again.
+    client.engine();
+    EXPECT_TRUE(channel->ack(last - 1, channel->epoch(), /*multiple=*/true));
+    EXPECT_FALSE(client.call(*channel, BasicRecover{true}));
+    EXPECT_EQ(client.waiting(*channel, queue), kMessages - 99);
+  }
+}
+
+// The broker keeps nothing of them: an acknowledgement would be the end of the channel, tag 0 one
+// for all that there are.
+TEST_F(RealRabbitmq, NothingIsSaidOfWhatNeedsNoAck) {
+  Client client;
+  const auto channel = client.open();
+  const std::string queue = client.declare(*channel, {.exclusive = true});
+  for (const char* body : {"a", "b", "c"}) ASSERT_FALSE(client.send(*channel, queue, body));
+  for (const bool no_ack : {true, false}) {
+    EXPECT_FALSE(client.call(*channel, BasicGet{std::string_view(queue), no_ack}));
+  }
+  client.engine();
+  EXPECT_FALSE(channel->ack(1, channel->epoch(), false));
+  EXPECT_FALSE(channel->ack(0, channel->epoch(), true));
+  EXPECT_FALSE(channel->nack_up_to(0, channel->epoch(), false));
+  const auto consumer = client.consume(*channel, queue, /*no_ack=*/true);
+  const auto got = client.next(*consumer);
+  EXPECT_EQ(got.value_or(Got{}).body, "c");
+  client.engine();
+  EXPECT_FALSE(channel->ack(got.value_or(Got{}).tag, channel->epoch(), false));
+  EXPECT_FALSE(client.call(*channel, BasicRecover{true}));
+  EXPECT_EQ(client.next(*consumer).value_or(Got{}).body, "b");
+  EXPECT_EQ(client.waiting(*channel, queue), 0U);
+  EXPECT_EQ(channel->state(), ChannelCore::State::open);
 }
 
 TEST_F(RealRabbitmq, ManyAreGivenBackTogether) {
@@ -502,6 +661,14 @@ TEST_F(RealRabbitmq, DirectReplies) {
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->body, "answer");
   EXPECT_EQ(got->properties, "{correlation_id: \"7\"}");
+  // It came with the tag of the message to come, which is not acknowledged with it.
+  const std::string own = client.declare(*asking, {.exclusive = true});
+  const auto consumer = client.consume(*asking, own);
+  EXPECT_FALSE(client.send(*asking, own, "message"));
+  EXPECT_EQ(client.next(*consumer).value_or(Got{}).tag, 1U);
+  client.engine();
+  EXPECT_FALSE(asking->ack(got->tag, asking->epoch(), false));
+  EXPECT_TRUE(asking->ack(1, asking->epoch(), false));
 }
 
 TEST_F(RealRabbitmq, QuestionsAndAnswers) {
