@@ -12,12 +12,14 @@ what takes its time on a busy machine is no difference. The last line says how m
 """
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
 import time
 
 import pika
-from pika import BasicProperties
+from pika import BasicProperties, frame, spec
 from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionClosedByBroker
 
 Q, E = "answers-q", "answers-e"
@@ -350,6 +352,165 @@ def publish_then_ask(channel, *arguments, **properties):
     channel.queue_declare(Q)
 
 
+def made_up(channel):
+    name = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_declare(name, passive=True)
+    channel.queue_declare(name, exclusive=True)
+
+
+def last_declared(channel):
+    channel.queue_declare(Q)
+    channel.queue_bind("", "amq.direct", "")
+    put(channel, "in", exchange="amq.direct", key=Q)
+    channel.queue_unbind("", "amq.direct", "")
+    put(channel, "out", exchange="amq.direct", key=Q)
+    return bodies(channel, "")
+
+
+def bind_exchanges(destination, source, arguments=None, run="exchange_bind"):
+    def both(channel):
+        channel.exchange_declare(E, "headers")
+        getattr(channel, run)(destination, source, "k", arguments)
+    return both
+
+
+def got(count, *settle):
+    """Gets so many, settles them as told, and asks what is left when the channel has ended."""
+    def run(channel):
+        channel.queue_declare(Q)
+        put(channel, "a", "b", "c")
+        for _ in range(count):
+            channel.basic_get(Q)
+        for act in settle:
+            act(channel)
+        channel.queue_declare(Q, passive=True)
+        channel.close()
+        return [(body, again) for body, again, _ in drain(channel.connection.channel(), wait=0.1)]
+    return run
+
+
+def ack(tag, multiple=False):
+    return lambda channel: channel.basic_ack(tag, multiple)
+
+
+def send(method):
+    """One that pika would not send by itself, with no answer waited for."""
+    return lambda channel: channel._impl._send_method(method)
+
+
+def made_again(channel):
+    channel.queue_declare(Q)
+    put(channel, "old")
+    channel.basic_get(Q)
+    channel.queue_delete(Q)
+    channel.queue_declare(Q)
+    channel.basic_nack(1, requeue=True)
+    return bodies(channel, wait=0.1)
+
+
+def prefetch_changed(channel):
+    channel.queue_declare(Q)
+    channel.basic_qos(prefetch_count=1, global_qos=True)
+    channel.basic_qos(prefetch_count=3)
+    seen = []
+    channel.basic_consume(Q, lambda _c, _m, _p, body: seen.append(body.decode()))
+    put(channel.connection.channel(), "a", "b", "c", "d")
+    for _ in range(5):
+        channel.connection.process_data_events(time_limit=0.1)
+    return seen
+
+
+class Wire:
+    """A connection by hand, for what no client does."""
+
+    def __init__(self, parameters):
+        self.socket = socket.create_connection((parameters.host, parameters.port), timeout=5)
+        self.data = b""
+        self.socket.sendall(b"AMQP\x00\x00\x09\x01")
+        self.read()
+        known = {"authentication_failure_close": True, "consumer_cancel_notify": True}
+        self.send(0, spec.Connection.StartOk({"capabilities": known}, "PLAIN", "\0guest\0guest"))
+        tune = self.read().method
+        self.send(0, spec.Connection.TuneOk(tune.channel_max, tune.frame_max, 0))
+        self.send(0, spec.Connection.Open("/"))
+        self.read()
+        self.send(1, spec.Channel.Open())
+        self.read()
+
+    def send(self, channel, method):
+        self.socket.sendall(frame.Method(channel, method).marshal())
+
+    def frame(self, kind, channel, payload, end=b"\xce"):
+        self.socket.sendall(struct.pack(">BHI", kind, channel, len(payload)) + payload + end)
+
+    def more(self, size):
+        try:
+            return self.socket.recv(size)
+        except ConnectionResetError:
+            return b""
+
+    def read(self):
+        while True:
+            size, got = frame.decode_frame(self.data)
+            if got is None:
+                more = self.more(65536)
+                if not more:
+                    return None
+                self.data += more
+                continue
+            self.data = self.data[size:]
+            return got
+
+    def answer(self):
+        """The next method: its name, with the code if it closes something."""
+        try:
+            got = self.read()
+        except TimeoutError:
+            return "nothing"
+        if got is None:
+            return "end"
+        code = " %d" % got.method.reply_code if got.method.NAME.endswith("Close") else ""
+        return got.method.NAME + code
+
+    def still_open(self):
+        self.socket.settimeout(0.3)
+        try:
+            return self.more(1) != b""
+        except TimeoutError:
+            return True
+
+
+def wire(*acts):
+    """What is answered to acts, and whether the socket stays open with no more said."""
+    def run(any_channel):
+        by_hand = Wire(any_channel.connection._impl.params)
+        try:
+            for act in acts:
+                act(by_hand)
+            return by_hand.answer(), by_hand.still_open()
+        except BrokenPipeError:
+            return "end", False
+        finally:
+            by_hand.socket.close()
+    return run
+
+
+def method(number, what):
+    return lambda by_hand: by_hand.send(number, what)
+
+
+def raw(*words):
+    return lambda by_hand: by_hand.frame(*words)
+
+
+def header(size, class_id=60):
+    return struct.pack(">HHQH", class_id, 0, size, 0)
+
+
+CLOSE = spec.Connection.Close(200, "", 0, 0)
+PUBLISH = spec.Basic.Publish(exchange="", routing_key="answers-none")
+NOT_OK = spec.Basic.QosOk()
+
 ANY = {"x-match": "any", "a": 1, "b": "x"}
 ALL = {"x-match": "all", "a": 1, "b": "x"}
 TOPICS = [("a", {}), ("a.b", {}), ("a.b.c", {}), ("", {}), ("b", {}), ("a.", {}), (".b", {})]
@@ -464,6 +625,85 @@ REQUESTS = {
     "direct reply with acks": lambda c: c.basic_consume("amq.rabbitmq.reply-to", lambda *_: None),
     "direct reply without a consumer": with_queue(
         lambda c: publish_then_ask(c, "", Q, b"m", reply_to="amq.rabbitmq.reply-to")),
+    "declare '' passively": with_queue(lambda c: c.queue_declare("", passive=True)),
+    "declare exclusive and durable, and not": declared_twice({"exclusive": True, "durable": True},
+                                                             {"exclusive": True}),
+    "declare a name that was made up": made_up,
+    "declare direct replies": lambda c: c.queue_declare("amq.rabbitmq.reply-to").method.consumer_count,
+    "declare direct replies to nobody": lambda c: c.queue_declare("amq.rabbitmq.reply-to.x"),
+    "the queue declared last": last_declared,
+    "delete no queue": lambda c: c.queue_delete(""),
+    "purge no queue": lambda c: c.queue_purge(""),
+    "bind no queue": lambda c: c.queue_bind("", "amq.direct", "k"),
+    "unbind no queue": lambda c: c.queue_unbind("", "amq.direct", "k"),
+    "get from no queue": lambda c: c.basic_get(""),
+    "consume no queue": lambda c: c.basic_consume("", lambda *_: None),
+    "exchange ''": lambda c: c.exchange_declare("", durable=True),
+    "exchange '' passively": lambda c: c.exchange_declare("", passive=True),
+    "exchange with a reserved name, passively": lambda c: c.exchange_declare("amq.no", passive=True),
+    "exchange of an unknown type, that is there": exchange_twice({}, {"exchange_type": "nothing"}),
+    "exchange with another alternate": exchange_twice({"arguments": {"alternate-exchange": "a"}}, {}),
+    "exchange with the same alternate": exchange_twice({"arguments": {"alternate-exchange": "a"}},
+                                                       {"arguments": {"alternate-exchange": "a"}}),
+    "exchange with a number as alternate": lambda c: c.exchange_declare(
+        E, arguments={"alternate-exchange": 1}),
+    "exchange with unknown arguments": exchange_twice({}, {"arguments": {"x-nothing": 1}}),
+    "exchange that traces": lambda c: c.exchange_declare("amq.rabbitmq.trace", "topic", durable=True,
+                                                         internal=True),
+    "bind exchanges": bind_exchanges("amq.fanout", E),
+    "bind exchanges to the default one": bind_exchanges("", E),
+    "bind exchanges from the default one": bind_exchanges(E, ""),
+    "bind exchanges, one missing": bind_exchanges(E + "2", E),
+    "bind exchanges, x-match nonsense": bind_exchanges("amq.fanout", E, {"x-match": "some"}),
+    "unbind exchanges": bind_exchanges("amq.fanout", E, run="exchange_unbind"),
+    "unbind exchanges, one missing": bind_exchanges(E + "2", E, run="exchange_unbind"),
+    "unbind exchanges from the default one": bind_exchanges(E, "", run="exchange_unbind"),
+    "ack one of three": got(3, ack(2)),
+    "ack one, then up to it": got(3, ack(2), ack(2, True)),
+    "ack up to an unknown one": got(3, ack(7, True)),
+    "ack all": got(3, ack(0, True)),
+    "ack all of nothing": got(0, ack(0, True)),
+    "ack tag 0": got(1, ack(0)),
+    "nack up to an acked one": got(3, ack(2), lambda c: c.basic_nack(2, multiple=True)),
+    "ack twice in a transaction": got(1, lambda c: c.tx_select(), ack(1), ack(1)),
+    "ack again after a rollback": got(
+        2, lambda c: c.tx_select(), ack(1), lambda c: c.tx_rollback(), ack(1), lambda c: c.tx_commit()),
+    "ack without a commit": got(2, lambda c: c.tx_select(), ack(2, True)),
+    "reject in a transaction": got(2, lambda c: c.tx_select(), lambda c: c.basic_reject(1, False),
+                                   lambda c: c.tx_commit()),
+    "made again with something unacknowledged": made_again,
+    "prefetch of all, then of each": prefetch_changed,
+    "recover without an answer": got(2, send(spec.Basic.RecoverAsync(requeue=True))),
+    "recover, no requeue": lambda c: c.basic_recover(requeue=False),
+    "recover without an answer, no requeue": got(2, send(spec.Basic.RecoverAsync(requeue=False))),
+    "delete with a consumer on the same channel": wire(
+        method(1, spec.Queue.Declare(queue=Q)), Wire.read, method(1, spec.Basic.Consume(queue=Q)), Wire.read,
+        method(1, spec.Queue.Delete(queue=Q))),
+    "ask for a ticket": wire(method(1, spec.Access.Request())),
+    "an answer as a request": wire(method(1, NOT_OK)),
+    "connection.close": wire(method(0, CLOSE)),
+    "connection.close twice": wire(method(0, CLOSE), Wire.read, method(0, CLOSE)),
+    "connection.close, then more": wire(method(0, CLOSE), Wire.read, method(1, NOT_OK), method(0, CLOSE)),
+    "connection.close-ok": wire(method(1, NOT_OK), Wire.read, method(0, spec.Connection.CloseOk())),
+    "connection.close after an error": wire(method(1, NOT_OK), Wire.read, method(0, CLOSE)),
+    "start-ok again": wire(method(0, spec.Connection.StartOk({}, "PLAIN", "\0guest\0guest"))),
+    "open again": wire(method(0, spec.Connection.Open("/"))),
+    "a channel twice": wire(method(1, spec.Channel.Open())),
+    "a channel that is not open": wire(method(2, spec.Basic.Qos())),
+    "a channel's method outside of channels": wire(method(0, spec.Basic.Qos())),
+    "a connection's method in a channel": wire(method(1, CLOSE)),
+    "flow off": wire(method(1, spec.Channel.Flow(False))),
+    "flow on": wire(method(1, spec.Channel.Flow(True))),
+    "a heartbeat in a channel": wire(raw(8, 1, b"")),
+    "a frame of an unknown type": wire(raw(7, 1, b"")),
+    "a frame without its end": wire(raw(1, 1, b"\0\x3c\0\x0a\0\0\0\0\0\0\0", b"\0")),
+    "a method that is cut": wire(raw(1, 1, b"\0\x3c\0\x0a\0")),
+    "a header with no method": wire(raw(2, 1, header(1))),
+    "a body with no header": wire(method(1, PUBLISH), raw(3, 1, b"m")),
+    "a method in a message": wire(method(1, PUBLISH), method(1, spec.Basic.Qos())),
+    "a header of another class": wire(method(1, PUBLISH), raw(2, 1, header(1, 50))),
+    "a message that is whole": wire(method(1, PUBLISH), raw(2, 1, header(2)), raw(3, 1, b"m"),
+                                    raw(3, 1, b"m"), method(1, spec.Basic.Qos())),
     "recover": with_messages(lambda c: (c.basic_get(Q), c.basic_recover(requeue=True),
                                         [again for _, again, _ in drain(c)])[2]),
 }

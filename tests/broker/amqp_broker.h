@@ -10,9 +10,9 @@
 // themselves or expire, with x-max-length, x-max-length-bytes, x-overflow, x-message-ttl,
 // x-expires, x-dead-letter-exchange, x-dead-letter-routing-key, x-max-priority and
 // x-single-active-consumer; publishing with confirms, returns and transactions, consuming, getting,
-// prefetch by consumer and by channel, acks, nacks, redelivery, recover, cancelling by either side,
-// direct replies, blocked connections, heartbeats. It refuses what RabbitMQ refuses, with the same
-// codes.
+// prefetch by consumer and by channel, acks, nacks, redelivery, recover, acks that come too late,
+// cancelling by either side, direct replies, blocked connections, heartbeats. It refuses what
+// RabbitMQ refuses, with the same codes.
 //
 // Not there: CC and BCC, priorities of consumers, quorum queues and streams, permissions, policies,
 // plugins, more than one virtual host.
@@ -23,6 +23,7 @@
 #ifndef TERN_TESTS_BROKER_AMQP_BROKER_H_
 #define TERN_TESTS_BROKER_AMQP_BROKER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -45,6 +46,9 @@ struct AmqpBrokerConfig {
   std::uint16_t channel_max = 2047;
   std::uint32_t frame_max = 131'072;
   std::uint16_t heartbeat = 60;  // seconds
+  // A delivery that is not acknowledged after so long ends its channel; zero: it never does.
+  // RabbitMQ looks once a minute, this one at once.
+  Duration consumer_timeout = std::chrono::minutes(30);
   // Deliveries stop when so much waits to be written to a client.
   std::size_t max_unsent_bytes = 1'048'576;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -43,9 +44,11 @@ void AmqpChannel::Consumer::take(AmqpEntry entry) {
   if (no_ack) return;
   ++unacked;
   ++channel_.consumed_unacked_;
-  if (AmqpQueue* const from = channel_.session_.store().queue(queue)) ++from->unacked;
-  channel_.unacked_[delivery_tag] = {queue, std::move(entry),
-                                     channel_.consumers_.find(tag)->second};
+  AmqpQueue* const from = channel_.session_.store().queue(queue);
+  if (from) ++from->unacked;
+  channel_.unacked_[delivery_tag] = {queue, from ? from->number : 0, std::move(entry),
+                                     channel_.consumers_.find(tag)->second,
+                                     channel_.session_.store().now().mono};
 }
 
 void AmqpChannel::Consumer::cancelled() {
@@ -66,7 +69,7 @@ void AmqpChannel::release() {
     session_.store().remove_receiver(consumer->queue, *consumer);
   }
   if (!reply_address_.empty()) session_.store().remove_reply(std::exchange(reply_address_, {}));
-  transaction_.clear();
+  end_transaction(/*commit=*/false);
   for (auto& [tag, unacked] : std::exchange(unacked_, {})) {
     settle_one(std::move(unacked), Fate::requeued);
   }
@@ -80,7 +83,7 @@ void AmqpChannel::settle_one(Unacked unacked, Fate fate) {
   }
   AmqpStore& store = session_.store();
   AmqpQueue* const queue = store.queue(unacked.queue);
-  if (!queue) return;
+  if (!queue || queue->number != unacked.queue_number) return;
   if (queue->unacked > 0) --queue->unacked;
   if (fate == Fate::requeued) store.requeue(unacked.queue, std::move(unacked.entry));
   if (fate == Fate::rejected) store.reject(unacked.queue, unacked.entry);
@@ -121,12 +124,16 @@ struct AmqpChannelMethods {
     reply(amqp::ChannelFlowOk{m.active});
   }
   void operator()(const amqp::ChannelFlowOk&) {}
+  // Nobody needs a ticket any more, but old clients ask for one.
+  void operator()(const amqp::AccessRequest&) { reply(amqp::AccessRequestOk{1}); }
 
   void operator()(const amqp::ExchangeDeclare& m) { c.declare_exchange(m); }
   void operator()(const amqp::ExchangeDelete& m) {
-    if (m.exchange.empty() || m.exchange.view().starts_with("amq.")) {
-      return refuse<amqp::ExchangeDelete>(ReplyErrc::access_refused,
-                                          "exchange name " + quoted(m.exchange) + " is reserved");
+    if (!c.not_default(m.exchange, m.method)) return;
+    if (m.exchange.view().starts_with("amq.")) {
+      return refuse<amqp::ExchangeDelete>(
+          ReplyErrc::access_refused,
+          "deletion of system exchange " + quoted(m.exchange) + " not allowed");
     }
     const bool used = std::any_of(
         store.bindings().begin(), store.bindings().end(),
@@ -139,12 +146,15 @@ struct AmqpChannelMethods {
     if (!m.no_wait) reply(amqp::ExchangeDeleteOk());
   }
   void operator()(const amqp::ExchangeBind& m) {
+    if (!c.not_default(m.destination, m.method) || !c.not_default(m.source, m.method)) return;
     if (!c.find_exchange(m.source, m.method) || !c.find_exchange(m.destination, m.method)) return;
+    if (!c.binding_is_valid(m.source, m.arguments, m.method)) return;
     store.bind(
         {m.source.str(), m.destination.str(), false, m.routing_key.str(), encoded(m.arguments)});
     if (!m.no_wait) reply(amqp::ExchangeBindOk());
   }
   void operator()(const amqp::ExchangeUnbind& m) {
+    if (!c.not_default(m.destination, m.method) || !c.not_default(m.source, m.method)) return;
     store.unbind(
         {m.source.str(), m.destination.str(), false, m.routing_key.str(), encoded(m.arguments)});
     if (!m.no_wait) reply(amqp::ExchangeUnbindOk());
@@ -152,39 +162,25 @@ struct AmqpChannelMethods {
 
   void operator()(const amqp::QueueDeclare& m) { c.declare_queue(m); }
   void operator()(const amqp::QueueBind& m) {
+    if (!c.names_queue(m.queue, m.method) || !c.not_default(m.exchange, m.method)) return;
     AmqpQueue* const queue = c.find_queue(m.queue, m.method);
     if (!queue || !c.find_exchange(m.exchange, m.method)) return;
-    if (m.exchange.empty()) {
-      return refuse<amqp::QueueBind>(ReplyErrc::access_refused,
-                                     "operation not permitted on the default exchange");
-    }
-    if (const auto match = m.arguments.find("x-match")) {
-      const std::string_view text = match->text().value_or("");
-      const bool known =
-          text == "all" || text == "any" || text == "all-with-x" || text == "any-with-x";
-      if (!known && store.exchange(m.exchange)->type == "headers") {
-        return refuse<amqp::QueueBind>(ReplyErrc::precondition_failed,
-                                       "Invalid x-match field value " + std::string(text) +
-                                           "; expected all, any, all-with-x, or any-with-x");
-      }
-    }
-    const std::string_view name = c.queue_name(m.queue);
-    // An empty key with an empty name means the queue's own.
-    const std::string key =
-        m.queue.empty() && m.routing_key.empty() ? queue->name : m.routing_key.str();
-    store.bind({m.exchange.str(), std::string(name), true, key, encoded(m.arguments)});
+    if (!c.binding_is_valid(m.exchange, m.arguments, m.method)) return;
+    store.bind({m.exchange.str(), queue->name, true, key_of(m.queue, m.routing_key),
+                encoded(m.arguments)});
     if (!m.no_wait) reply(amqp::QueueBindOk());
   }
   void operator()(const amqp::QueueUnbind& m) {
-    if (m.exchange.empty()) {
-      return refuse<amqp::QueueUnbind>(ReplyErrc::access_refused,
-                                       "operation not permitted on the default exchange");
-    }
+    if (!c.names_queue(m.queue, m.method) || !c.not_default(m.exchange, m.method)) return;
     // Of a queue that is not there: fine, too.
     if (store.queue(c.queue_name(m.queue)) && !c.find_queue(m.queue, m.method)) return;
-    store.unbind({m.exchange.str(), std::string(c.queue_name(m.queue)), true, m.routing_key.str(),
-                  encoded(m.arguments)});
+    store.unbind({m.exchange.str(), std::string(c.queue_name(m.queue)), true,
+                  key_of(m.queue, m.routing_key), encoded(m.arguments)});
     reply(amqp::QueueUnbindOk());
+  }
+  // An empty key with an empty name means the queue's own.
+  std::string key_of(std::string_view queue, std::string_view key) {
+    return std::string(queue.empty() && key.empty() ? c.queue_name(queue) : key);
   }
   void operator()(const amqp::QueuePurge& m) {
     AmqpQueue* const queue = c.find_queue(m.queue, m.method);
@@ -194,6 +190,7 @@ struct AmqpChannelMethods {
     if (!m.no_wait) reply(amqp::QueuePurgeOk{count});
   }
   void operator()(const amqp::QueueDelete& m) {
+    if (!c.names_queue(m.queue, m.method)) return;
     AmqpQueue* const queue = store.queue(c.queue_name(m.queue));
     if (queue && queue->owner != 0 && !c.find_queue(m.queue, m.method)) return;
     if (queue && m.if_unused && !queue->receivers.empty()) {
@@ -202,11 +199,13 @@ struct AmqpChannelMethods {
     }
     if (queue && m.if_empty && !queue->ready.empty()) {
       return refuse<amqp::QueueDelete>(ReplyErrc::precondition_failed,
-                                       "queue " + quoted(queue->name) + " is not empty");
+                                       "queue " + quoted(queue->name) + " not empty");
     }
-    const std::string name = queue ? queue->name : std::string();
-    const auto count = static_cast<std::uint32_t>(queue ? store.remove_queue(name) : 0);
-    if (!m.no_wait) reply(amqp::QueueDeleteOk{count});
+    // Told first, so that its consumers here are told after that.
+    if (!m.no_wait) {
+      reply(amqp::QueueDeleteOk{static_cast<std::uint32_t>(queue ? queue->ready.size() : 0)});
+    }
+    if (queue) store.remove_queue(std::string(queue->name));
   }
 
   void operator()(const amqp::BasicQos& m) {
@@ -214,9 +213,11 @@ struct AmqpChannelMethods {
       return s.close(ReplyErrc::not_implemented,
                      "prefetch_size!=0 (" + std::to_string(m.prefetch_size) + ")", m.method.id);
     }
-    (m.global ? c.channel_prefetch_ : c.prefetch_) = m.prefetch_count;
+    // One for each consumer puts an end to one for the channel.
+    c.channel_prefetch_ = m.global ? m.prefetch_count : 0;
+    if (!m.global) c.prefetch_ = m.prefetch_count;
     reply(amqp::BasicQosOk());
-    if (m.global) store.deliver_all();
+    store.deliver_all();
   }
   void operator()(const amqp::BasicConsume& m) { c.consume(m); }
   void operator()(const amqp::BasicCancel& m) {
@@ -250,12 +251,22 @@ struct AmqpChannelMethods {
     c.settle(m.delivery_tag, false, rejection(m.requeue), m.method);
   }
   void operator()(const amqp::BasicRecover& m) {
-    if (!m.requeue) return s.close(ReplyErrc::not_implemented, "requeue=false", m.method.id);
+    if (recover(m)) reply(amqp::BasicRecoverOk());
+    store.deliver_all();
+  }
+  void operator()(const amqp::BasicRecoverAsync& m) {
+    if (recover(m)) store.deliver_all();
+  }
+  template <class M>
+  bool recover(const M& m) {
+    if (!m.requeue) {
+      s.close(ReplyErrc::not_implemented, "requeue=false", m.method.id);
+      return false;
+    }
     for (auto& [tag, unacked] : std::exchange(c.unacked_, {})) {
       c.settle_one(std::move(unacked), AmqpChannel::Fate::requeued);
     }
-    reply(amqp::BasicRecoverOk());
-    store.deliver_all();
+    return true;
   }
   void operator()(const amqp::ConfirmSelect& m) {
     if (c.transactional_) {
@@ -294,7 +305,7 @@ struct AmqpChannelMethods {
   }
   template <class M>
   void operator()(const M& m) {
-    s.close(ReplyErrc::not_implemented, std::string(m.method.name) + " is not there", m.method.id);
+    s.close(ReplyErrc::command_invalid, "unimplemented method", m.method.id);
   }
 };
 
@@ -309,9 +320,7 @@ void AmqpChannel::on_frame(const amqp::Frame& frame) {
     return session_.close(ReplyErrc::unexpected_frame, "a method came inside a message");
   }
   AmqpChannelMethods handler{*this, session_};
-  if (const auto error = amqp::dispatch(frame.payload, {}, handler)) {
-    session_.close(error->reply, error->message(), error->id);
-  }
+  if (const auto error = amqp::dispatch(frame.payload, {}, handler)) session_.refuse(*error);
 }
 
 void AmqpChannel::on_content(const amqp::Frame& frame) {
@@ -420,6 +429,13 @@ void AmqpChannel::end_transaction(bool commit) {
   for (const auto& each : std::exchange(transaction_, {})) {
     if (commit && !closing_) each();
   }
+  for (Settled& each : std::exchange(settled_, {})) {
+    if (commit && !closing_) {
+      settle_one(std::move(each.unacked), each.fate);
+    } else {
+      unacked_[each.tag] = std::move(each.unacked);
+    }
+  }
   session_.store().deliver_all();
 }
 
@@ -433,6 +449,33 @@ void AmqpChannel::flush() {
 
 std::string_view AmqpChannel::queue_name(std::string_view name) const {
   return name.empty() ? std::string_view(last_queue_) : name;
+}
+
+bool AmqpChannel::names_queue(std::string_view name, const amqp::Method& method) {
+  if (!queue_name(name).empty()) return true;
+  close(ReplyErrc::not_found, "no previously declared queue", method);
+  return false;
+}
+
+bool AmqpChannel::not_default(std::string_view exchange, const amqp::Method& method) {
+  if (!exchange.empty()) return true;
+  close(ReplyErrc::access_refused, "operation not permitted on the default exchange", method);
+  return false;
+}
+
+bool AmqpChannel::binding_is_valid(std::string_view source, const amqp::Table& arguments,
+                                   const amqp::Method& method) {
+  const auto match = arguments.find("x-match");
+  if (!match || session_.store().exchange(source)->type != "headers") return true;
+  const std::string_view text = match->text().value_or("");
+  for (const std::string_view known : {"all", "any", "all-with-x", "any-with-x"}) {
+    if (text == known) return true;
+  }
+  close(ReplyErrc::precondition_failed,
+        "Invalid x-match field value " + std::string(text) +
+            "; expected all, any, all-with-x, or any-with-x",
+        method);
+  return false;
 }
 
 AmqpQueue* AmqpChannel::find_queue(std::string_view name, const amqp::Method& method) {
@@ -454,36 +497,46 @@ AmqpExchange* AmqpChannel::find_exchange(std::string_view name, const amqp::Meth
 }
 
 void AmqpChannel::declare_exchange(const amqp::ExchangeDeclare& m) {
-  AmqpExchange* const there = session_.store().exchange(m.exchange);
   if (m.passive) {
-    if (!find_exchange(m.exchange, m.method)) return;
-  } else if (there) {
-    if (there->type != m.type.view() || there->durable != m.durable ||
-        there->auto_delete != m.auto_delete || there->internal != m.internal) {
+    if (!not_default(m.exchange, m.method) || !find_exchange(m.exchange, m.method)) return;
+    if (!m.no_wait) session_.send(id_, amqp::ExchangeDeclareOk());
+    return;
+  }
+  const std::string_view type = m.type.view();
+  if (type != "direct" && type != "fanout" && type != "topic" && type != "headers") {
+    return session_.close(ReplyErrc::command_invalid,
+                          "unknown exchange type '" + m.type.str() + "'", m.method.id);
+  }
+  if (!not_default(m.exchange, m.method)) return;
+  if (const AmqpExchange* const there = session_.store().exchange(m.exchange)) {
+    const bool same = there->type == type && there->durable == m.durable &&
+                      there->auto_delete == m.auto_delete && there->internal == m.internal &&
+                      there->alternate == alternate_exchange(m.arguments);
+    if (!same) {
       return close(ReplyErrc::precondition_failed,
                    "inequivalent arg for exchange " + quoted(m.exchange), m.method);
     }
   } else {
-    if (m.exchange.view().starts_with("amq.") || m.exchange.empty()) {
+    if (m.exchange.view().starts_with("amq.")) {
       return close(ReplyErrc::access_refused,
-                   "exchange name " + quoted(m.exchange) + " is reserved", m.method);
+                   "exchange name '" + m.exchange.str() + "' contains reserved prefix 'amq.*'",
+                   m.method);
     }
-    for (const std::string_view type : {"direct", "fanout", "topic", "headers"}) {
-      if (m.type.view() != type) continue;
-      session_.store().add_exchange({m.exchange.str(), std::string(type), m.durable, m.auto_delete,
-                                     m.internal, encoded(m.arguments)});
+    const auto alternate = m.arguments.find("alternate-exchange");
+    if (alternate && !alternate->text()) {
+      return close(ReplyErrc::precondition_failed,
+                   "invalid type for arg 'alternate-exchange' in exchange " + quoted(m.exchange),
+                   m.method);
     }
-    if (!session_.store().exchange(m.exchange)) {
-      return session_.close(ReplyErrc::command_invalid,
-                            "unknown exchange type '" + m.type.str() + "'", m.method.id);
-    }
+    session_.store().add_exchange({m.exchange.str(), std::string(type), m.durable, m.auto_delete,
+                                   m.internal, alternate_exchange(m.arguments)});
   }
   if (!m.no_wait) session_.send(id_, amqp::ExchangeDeclareOk());
 }
 
 void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
   AmqpStore& store = session_.store();
-  if (m.passive && m.queue.view().starts_with(kAmqpReplyTo)) {
+  if (m.queue.view().starts_with(kAmqpReplyTo)) {
     // Asked by those who want to know whether somebody waits for a reply.
     if (m.queue.view() != kAmqpReplyTo && !store.has_reply(m.queue.view())) {
       return close(ReplyErrc::not_found, "no queue " + quoted(m.queue), m.method);
@@ -491,31 +544,32 @@ void AmqpChannel::declare_queue(const amqp::QueueDeclare& m) {
     if (!m.no_wait) session_.send(id_, amqp::QueueDeclareOk{m.queue, 0, 1});
     return;
   }
-  const std::string name =
-      m.queue.empty() && !m.passive ? store.new_queue_name() : std::string(queue_name(m.queue));
+  // Whoever was told such a name may use it, but not declare it.
+  if (!m.passive && m.queue.view().starts_with("amq.")) {
+    return close(ReplyErrc::access_refused,
+                 "queue name '" + m.queue.str() + "' contains reserved prefix 'amq.*'", m.method);
+  }
+  const std::string name = m.queue.empty() && !m.passive ? store.new_queue_name() : m.queue.str();
+  const bool durable = m.durable && !m.exclusive;  // it ends with its connection in any case
   AmqpQueue* queue = store.queue(name);
   if (m.passive || queue) {
-    queue = find_queue(name, m.method);
-    if (!queue) return;
+    if (!queue) return close(ReplyErrc::not_found, "no queue " + quoted(name), m.method);
+    if (!find_queue(name, m.method)) return;
     if (!m.passive && (queue->owner != 0) != m.exclusive) {
       return close(ReplyErrc::resource_locked,
                    "cannot obtain exclusive access to locked queue " + quoted(name), m.method);
     }
     // Arguments without a meaning may differ.
     AmqpQueueRules rules;
-    const bool same = queue->durable == m.durable && queue->auto_delete == m.auto_delete &&
+    const bool same = queue->durable == durable && queue->auto_delete == m.auto_delete &&
                       !rules.read(m.arguments) && rules == queue->rules;
     if (!m.passive && !same) {
       return close(ReplyErrc::precondition_failed, "inequivalent arg for queue " + quoted(name),
                    m.method);
     }
   } else {
-    if (m.queue.view().starts_with("amq.")) {
-      return close(ReplyErrc::access_refused, "queue name " + quoted(name) + " is reserved",
-                   m.method);
-    }
     AmqpQueue made{.name = name,
-                   .durable = m.durable,
+                   .durable = durable,
                    .auto_delete = m.auto_delete,
                    .owner = m.exclusive ? session_.number() : 0};
     if (const auto wrong = made.rules.read(m.arguments)) {
@@ -588,36 +642,47 @@ void AmqpChannel::get(const amqp::BasicGet& m) {
   session_.send_content(id_, *message);
   if (m.no_ack) return;
   ++queue->unacked;
-  unacked_[last_tag_] = {queue->name, std::move(entry), nullptr};
+  unacked_[last_tag_] = {queue->name, queue->number, std::move(entry), nullptr,
+                         session_.store().now().mono};
 }
 
 void AmqpChannel::settle(std::uint64_t tag, bool multiple, Fate fate, const amqp::Method& method) {
-  const auto last = tag == 0 && multiple ? unacked_.end() : unacked_.find(tag);
-  const bool known = multiple && tag == 0 ? true
-                     : multiple           ? !unacked_.empty() && tag <= last_tag_
-                                          : last != unacked_.end();
-  if (!known) {
+  // One with others before it has to be there itself, too.
+  const bool all = tag == 0 && multiple;
+  const auto last = all ? unacked_.end() : unacked_.find(tag);
+  if (!all && last == unacked_.end()) {
     return close(ReplyErrc::precondition_failed, "unknown delivery tag " + std::to_string(tag),
                  method);
   }
   const auto begin = multiple ? unacked_.begin() : last;
-  const auto end = multiple && tag == 0 ? unacked_.end() : unacked_.upper_bound(tag);
+  const auto end = all ? last : std::next(last);
+  std::vector<Settled> taken;
+  for (auto it = begin; it != end; ++it) taken.push_back({it->first, std::move(it->second), fate});
+  unacked_.erase(begin, end);
   if (transactional_) {
-    // Known to be there; the tags are said again when it is committed.
-    std::vector<std::uint64_t> tags;
-    for (auto it = begin; it != end; ++it) tags.push_back(it->first);
-    transaction_.push_back([this, tags = std::move(tags), fate] {
-      for (const std::uint64_t each : tags) {
-        if (auto node = unacked_.extract(each)) settle_one(std::move(node.mapped()), fate);
-      }
-    });
+    std::move(taken.begin(), taken.end(), std::back_inserter(settled_));
     return;
   }
-  std::vector<Unacked> taken;
-  for (auto it = begin; it != end; ++it) taken.push_back(std::move(it->second));
-  unacked_.erase(begin, end);
-  for (Unacked& each : taken) settle_one(std::move(each), fate);
+  for (Settled& each : taken) settle_one(std::move(each.unacked), fate);
   session_.store().deliver_all();
+}
+
+// RabbitMQ looks at the oldest one only, and once a minute.
+Time AmqpChannel::next_deadline() const {
+  const Duration timeout = session_.broker().config().consumer_timeout;
+  if (closing_ || unacked_.empty() || timeout == Duration::zero()) return kNever;
+  return deadline_after(unacked_.begin()->second.since, timeout);
+}
+
+void AmqpChannel::expire(Time now) {
+  if (now < next_deadline()) return;
+  const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
+      session_.broker().config().consumer_timeout);
+  close(ReplyErrc::precondition_failed,
+        "delivery acknowledgement on channel " + std::to_string(id_) +
+            " timed out. Timeout value used: " + std::to_string(timeout.count()) +
+            " ms. This timeout value can be configured, see consumers doc guide to learn more",
+        amqp::Method());
 }
 
 }  // namespace tern::broker

@@ -29,6 +29,9 @@ class AmqpChannel {
   void on_frame(const amqp::Frame& frame);
   // Says what was confirmed since the last call.
   void flush();
+  // An ack that has not come in time is the end of the channel.
+  void expire(Time now);
+  Time next_deadline() const;
   bool is_closing() const { return closing_; }
 
  private:
@@ -61,8 +64,15 @@ class AmqpChannel {
   enum class Fate : std::uint8_t { acked, requeued, rejected };
   struct Unacked {
     std::string queue;
+    std::uint64_t queue_number = 0;  // another one may have the name by now
     AmqpEntry entry;
     std::shared_ptr<Consumer> consumer;  // null: it was got
+    Time since{};
+  };
+  struct Settled {
+    std::uint64_t tag = 0;
+    Unacked unacked;
+    Fate fate = Fate::acked;
   };
 
   void release();
@@ -83,7 +93,14 @@ class AmqpChannel {
   // Checks what came and what it says of itself. False: the channel is closed.
   bool accept(AmqpMessage& message, const amqp::ContentHeader& header);
   void put(AmqpMessage message, bool mandatory);
+  // An empty name means the queue declared last.
   std::string_view queue_name(std::string_view name) const;
+  // False, with the channel closed: an empty name, and none was declared.
+  bool names_queue(std::string_view name, const amqp::Method& method);
+  // False, with the channel closed: nobody may bind to the default exchange, or declare it.
+  bool not_default(std::string_view exchange, const amqp::Method& method);
+  bool binding_is_valid(std::string_view source, const amqp::Table& arguments,
+                        const amqp::Method& method);
 
   AmqpSession& session_;
   const std::uint16_t id_;
@@ -93,7 +110,8 @@ class AmqpChannel {
   std::uint64_t confirmed_to_ = 0;  // the last one of which the client was told
   std::uint64_t to_confirm_ = 0;    // all up to this one are fine
   bool transactional_ = false;
-  std::vector<std::function<void()>> transaction_;  // what commit does
+  std::vector<std::function<void()>> transaction_;  // what commit does first
+  std::vector<Settled> settled_;                    // and then
   std::uint16_t prefetch_ = 0;
   std::uint16_t channel_prefetch_ = 0;
   std::size_t consumed_unacked_ = 0;

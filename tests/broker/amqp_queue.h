@@ -70,6 +70,7 @@ struct AmqpQueueRules {
 
 struct AmqpQueue {
   std::string name;
+  std::uint64_t number = 0;  // of all that there ever were
   bool durable = false;
   bool auto_delete = false;
   std::uint64_t owner = 0;  // the connection of an exclusive one, else 0

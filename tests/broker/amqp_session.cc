@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::uint32_t kMaxMethodBytes = 1U << 20;
-constexpr Duration kCloseTimeout = std::chrono::seconds(3);
+constexpr Duration kCloseTimeout = std::chrono::seconds(30);
 
 Duration seconds(std::uint16_t count) { return std::chrono::seconds(count); }
 
@@ -75,13 +75,23 @@ void AmqpSession::on_read(std::size_t n, Now now) {
     const amqp::Split split = splitter_.next(std::span(in_).first(in_used_).subspan(at));
     if (split.kind == amqp::Split::Kind::need_more) break;
     if (split.kind == amqp::Split::Kind::error) {
+      const bool is_client = state_ == State::ready || state_ == State::closing;
       close(splitter_.error().reply, splitter_.error().message());
-      if (state_ == State::closing) state_ = State::ending;  // nothing more can be understood
-      close_when_written_ = true;
+      if (is_client) {
+        // What came with it is not looked at. Its answer to the close comes later.
+        splitter_ = amqp::FrameSplitter(amqp::FrameSplitter::From::server,
+                                        {frame_max_, std::max(frame_max_, kMaxMethodBytes)});
+        at = in_used_;
+      } else {
+        state_ = State::ending;
+        close_when_written_ = true;
+      }
       break;
     }
     if (split.kind == amqp::Split::Kind::protocol_header) {
-      if (split.protocol == amqp::kProtocol091) {
+      if (state_ != State::header) {
+        // Behind what could not be understood.
+      } else if (split.protocol == amqp::kProtocol091) {
         greet();
       } else {
         const auto bytes = room(amqp::kProtocolHeader.size());
@@ -139,9 +149,9 @@ void AmqpSession::send_content(std::uint16_t channel, const AmqpMessage& message
 
 void AmqpSession::greet() {
   amqp::TableBuilder capabilities;
-  for (const char* each :
-       {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-        "connection.blocked", "authentication_failure_close"}) {
+  for (const char* each : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
+                           "consumer_cancel_notify", "connection.blocked",
+                           "authentication_failure_close", "per_consumer_qos", "direct_reply_to"}) {
     capabilities.add(each, true);
   }
   amqp::TableBuilder properties;
@@ -179,11 +189,11 @@ struct AmqpConnectionMethods {
     if (s.state_ != State::ready) return unexpected(m.method);
     s.send(0, amqp::ConnectionUpdateSecretOk());
   }
+  // Who has asked closes the socket, too.
   void operator()(const amqp::ConnectionClose&) {
-    s.state_ = State::ending;
+    s.state_ = State::closing;
     s.end_channels();
     s.send(0, amqp::ConnectionCloseOk());
-    s.close_when_written_ = true;
   }
   void operator()(const amqp::ConnectionCloseOk&) { s.reset(); }
   template <class M>
@@ -192,7 +202,7 @@ struct AmqpConnectionMethods {
   }
   void unexpected(const amqp::Method& method) {
     if (s.state_ == State::closing) return;
-    s.close(ReplyErrc::command_invalid, std::string(method.name) + " came out of turn", method.id);
+    s.close(ReplyErrc::channel_error, std::string(method.name) + " came out of turn", method.id);
   }
 };
 
@@ -200,9 +210,7 @@ void AmqpSession::on_frame(const amqp::Frame& frame) {
   if (frame.type == amqp::FrameType::heartbeat) return;
   if (frame.channel != 0) return on_channel_frame(frame);
   AmqpConnectionMethods handler{*this};
-  if (const auto error = amqp::dispatch(frame.payload, {}, handler)) {
-    close(error->reply, error->message(), error->id);
-  }
+  if (const auto error = amqp::dispatch(frame.payload, {}, handler)) refuse(*error);
 }
 
 void AmqpSession::on_start_ok(const amqp::ConnectionStartOk& ok) {
@@ -313,6 +321,12 @@ void AmqpSession::close(ReplyErrc code, const std::string& text, amqp::MethodId 
                                 method.method_id});
 }
 
+// RabbitMQ does not tell a wrong method from a wrong frame.
+void AmqpSession::refuse(const amqp::PayloadError& error) {
+  const bool is_cut = error.reply == ReplyErrc::syntax_error;
+  close(is_cut ? ReplyErrc::frame_error : error.reply, error.message(), error.id);
+}
+
 void AmqpSession::reset() {
   if (std::exchange(closed_, true)) return;
   end_channels();
@@ -326,10 +340,16 @@ void AmqpSession::on_closed(Stage, std::error_code, Now) {
 
 void AmqpSession::step(Now now) {
   if (closed_) return;
-  for (auto& [id, channel] : channels_) channel->flush();
-  if (state_ == State::closing && last_heard_ != kNever &&
-      now.mono - last_heard_ >= kCloseTimeout) {
-    return reset();
+  for (auto& [id, channel] : channels_) {
+    channel->expire(now.mono);
+    channel->flush();
+  }
+  if (state_ == State::closing) {
+    if (close_deadline_ == kNever) {
+      const bool soon = heartbeat_ != Duration::zero() && heartbeat_ < kCloseTimeout;
+      close_deadline_ = deadline_after(now.mono, soon ? heartbeat_ : kCloseTimeout);
+    }
+    if (now.mono >= close_deadline_) return reset();
   }
   if (state_ != State::ready || heartbeat_ == Duration::zero()) return;
   if (!paused_ && now.mono - last_heard_ >= 2 * heartbeat_) return reset();
@@ -342,12 +362,12 @@ void AmqpSession::step(Now now) {
 
 Time AmqpSession::next_deadline() const {
   if (closed_) return kNever;
-  if (state_ == State::closing && last_heard_ != kNever) {
-    return deadline_after(last_heard_, kCloseTimeout);
-  }
-  if (state_ != State::ready || heartbeat_ == Duration::zero()) return kNever;
-  const Time send = deadline_after(last_sent_, heartbeat_ / 2);
-  return paused_ ? send : std::min(send, deadline_after(last_heard_, 2 * heartbeat_));
+  if (state_ == State::closing) return close_deadline_;
+  Time next = kNever;
+  for (const auto& [id, channel] : channels_) next = std::min(next, channel->next_deadline());
+  if (state_ != State::ready || heartbeat_ == Duration::zero()) return next;
+  next = std::min(next, deadline_after(last_sent_, heartbeat_ / 2));
+  return paused_ ? next : std::min(next, deadline_after(last_heard_, 2 * heartbeat_));
 }
 
 }  // namespace tern::broker

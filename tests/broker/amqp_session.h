@@ -45,6 +45,7 @@ class AmqpSession final : public Link {
   void reset();
   void tell_blocked(bool blocked);
   void close(amqp::ReplyErrc code, const std::string& text, amqp::MethodId method = {});
+  void refuse(const amqp::PayloadError& error);
 
   // For the channels.
   AmqpBroker& broker() { return broker_; }
@@ -102,6 +103,7 @@ class AmqpSession final : public Link {
   Duration heartbeat_{};
   Time last_heard_ = kNever;
   Time last_sent_ = kNever;
+  Time close_deadline_ = kNever;  // whoever is asked to close, or has asked, is waited for so long
   std::map<std::uint16_t, std::unique_ptr<AmqpChannel>> channels_;
 };
 

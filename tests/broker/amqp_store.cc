@@ -62,13 +62,20 @@ bool topic_matches(std::string_view pattern, std::string_view key) {
   return matches(pattern, pattern.empty(), key, key.empty());
 }
 
+std::optional<std::string> alternate_exchange(const amqp::Table& arguments) {
+  const auto name = arguments.find("alternate-exchange");
+  if (!name || !name->text()) return std::nullopt;
+  return std::string(*name->text());
+}
+
 AmqpStore::AmqpStore() {
   for (const auto& [name, type] :
        {std::pair("", "direct"), std::pair("amq.direct", "direct"),
         std::pair("amq.fanout", "fanout"), std::pair("amq.topic", "topic"),
         std::pair("amq.headers", "headers"), std::pair("amq.match", "headers")}) {
-    add_exchange({.name = name, .type = type, .durable = true, .arguments = {}});
+    add_exchange({.name = name, .type = type, .durable = true});
   }
+  add_exchange({.name = "amq.rabbitmq.trace", .type = "topic", .durable = true, .internal = true});
 }
 
 AmqpExchange* AmqpStore::exchange(std::string_view name) {
@@ -93,15 +100,15 @@ void AmqpStore::remove_exchange(const std::string& name) {
 
 AmqpQueue& AmqpStore::add_queue(AmqpQueue queue) {
   std::string name = queue.name;
+  queue.number = ++last_queue_;
   return queues_.insert_or_assign(std::move(name), std::move(queue)).first->second;
 }
 
-std::size_t AmqpStore::remove_queue(const std::string& name) {
+void AmqpStore::remove_queue(const std::string& name) {
   auto node = queues_.extract(name);
-  if (node.empty()) return 0;
+  if (node.empty()) return;
   forget_bindings_of(name, true);
   for (AmqpReceiver* const receiver : node.mapped().receivers) receiver->cancelled();
-  return node.mapped().ready.size();
 }
 
 void AmqpStore::bind(const AmqpBinding& binding) {
@@ -154,10 +161,7 @@ void AmqpStore::route(const std::string& name, std::string_view key, const amqp:
       route(binding.destination, key, headers, seen, to);
   }
   if (wanted) return;
-  const auto alternate = table_of(from->arguments).find("alternate-exchange");
-  if (alternate && alternate->text()) {
-    route(std::string(*alternate->text()), key, headers, seen, to);
-  }
+  if (from->alternate) route(*from->alternate, key, headers, seen, to);
 }
 
 AmqpStore::Routed AmqpStore::publish(AmqpMessage message, const amqp::Table* headers) {

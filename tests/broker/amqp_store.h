@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -35,7 +36,7 @@ struct AmqpExchange {
   bool durable = false;
   bool auto_delete = false;
   bool internal = false;
-  std::string arguments;
+  std::optional<std::string> alternate = {};  // who gets what no binding takes
 };
 
 class AmqpStore {
@@ -52,8 +53,8 @@ class AmqpStore {
   AmqpExchange& add_exchange(AmqpExchange exchange);
   void remove_exchange(const std::string& name);
   AmqpQueue& add_queue(AmqpQueue queue);
-  // Returns how many messages it had. Its consumers are told.
-  std::size_t remove_queue(const std::string& name);
+  // Its consumers are told.
+  void remove_queue(const std::string& name);
   void bind(const AmqpBinding& binding);
   void unbind(const AmqpBinding& binding);
 
@@ -69,6 +70,7 @@ class AmqpStore {
   std::uint64_t published() const { return last_number_; }
   // What time it is, for all that expires.
   void set_time(Now now) { now_ = now; }
+  Now now() const { return now_; }
   Time next_deadline() const;
   void expire();
 
@@ -108,10 +110,14 @@ class AmqpStore {
   Now now_;
   std::uint64_t last_number_ = 0;
   std::uint64_t last_name_ = 0;
+  std::uint64_t last_queue_ = 0;
 };
 
 // "Direct reply-to": consuming from it makes an address that only this consumer gets messages of.
 inline constexpr std::string_view kAmqpReplyTo = "amq.rabbitmq.reply-to";
+
+// Of the arguments that an exchange is declared with.
+std::optional<std::string> alternate_exchange(const amqp::Table& arguments);
 
 // Whether a topic binding ("a.*.#") takes a routing key.
 bool topic_matches(std::string_view pattern, std::string_view key);

@@ -136,8 +136,8 @@ class Peer {
 
 class AmqpBrokerTest : public ::testing::Test {
  protected:
-  AmqpBrokerTest()
-      : fabric(world, {}), net(fabric, "broker"), broker(store, net, {"broker", 5672}) {
+  explicit AmqpBrokerTest(const AmqpBrokerConfig& config = {})
+      : fabric(world, {}), net(fabric, "broker"), broker(store, net, {"broker", 5672}, config) {
     net.attach(broker);
     EXPECT_FALSE(broker.start());
   }
