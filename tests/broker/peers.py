@@ -33,8 +33,11 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 PYTHON = CACHE / "bin/python"
 KAFKA = pathlib.Path(__file__).resolve().parent.parent / "real/kafka.sh"
 JAVA = ["2.8.2", "4.4.0"]  # versions of Kafka whose programs are run
+# The second line is for amqp_peers.py, the third for the tests that come with AIORMQ's source.
+AIORMQ = "aiormq-7.2.4"
 PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1",
-          "pika==1.4.4", "aio-pika==10.2.1"]  # the last two for amqp_peers.py
+          "pika==1.4.4", "aio-pika==10.2.1", AIORMQ.replace("-", "=="),
+          "pytest==9.2.0", "pytest-timeout==2.4.0", "aiomisc==18.0.37", "aiomisc-pytest==2.0.0"]
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
 
@@ -499,7 +502,11 @@ def run_all(servers, tern=None, embedded=False):
 
 def install():
     subprocess.run([sys.executable, "-m", "venv", str(CACHE)], check=True)
-    subprocess.run([str(PYTHON), "-m", "pip", "install", "--quiet", *PINNED], check=True)
+    pip = [str(PYTHON), "-m", "pip"]
+    subprocess.run([*pip, "install", "--quiet", *PINNED], check=True)
+    subprocess.run([*pip, "download", "--quiet", "--no-deps", "--no-binary", "aiormq", "--dest", str(CACHE),
+                    AIORMQ.replace("-", "==")], check=True)
+    shutil.unpack_archive(CACHE / (AIORMQ + ".tar.gz"), CACHE)
     return 0
 
 
