@@ -110,6 +110,17 @@ def golden_gzip():
     yield "gzip", "named", bytes([0]) + named
 
 
+def golden_codecs():
+    """What Java and librdkafka have compressed: the records fields of their batches."""
+    for number, codec in enumerate(("lz4", "snappy", "zstd")):
+        for path in sorted((GOLDEN / "records").glob(f"*_v2_{codec}*.hex")):
+            lines = path.read_text().splitlines()
+            batch = bytes.fromhex("".join(line[4:] for line in lines if line.startswith("hex ")))
+            records = batch[61:]
+            yield "codecs", path.stem, bytes([number]) + records
+            yield "codecs", path.stem + "_twice", bytes([number]) + records * 2
+
+
 def golden_amqp():
     """One frame of each kind and method as each client wrote it, and all of a client's in a row."""
     seen, streams = {}, {}
@@ -129,7 +140,8 @@ def golden_amqp():
 
 def seeds(program):
     made = {}
-    golden = [golden_frames(), golden_sessions(), golden_records(), golden_gzip(), golden_amqp()]
+    golden = [golden_frames(), golden_sessions(), golden_records(), golden_gzip(), golden_codecs(),
+              golden_amqp()]
     for target, name, data in (each for some in golden for each in some):
         made.setdefault(target, {})[f"golden_{name}"] = data
     for line in subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines():

@@ -1,5 +1,8 @@
 #include "fuzz/seeds.h"
 
+#include "client/codecs/lz4.h"
+#include "client/codecs/snappy.h"
+#include "client/codecs/zstd.h"
 #include "protocol/amqp/frame.h"
 #include "protocol/amqp/generate.h"
 #include "protocol/amqp/methods/all.h"
@@ -264,6 +267,30 @@ void gzip_seeds() {
   const std::vector<std::byte> bomb = chunks.take(*size);
   Seed().u8(0).add(bomb).print("gzip", "bomb");
   Seed().u8(0).add(std::span(bomb).first(300)).print("gzip", "bomb_cut");
+}
+
+void codec_seeds() {
+  const std::string text = "tern tern tern sterna paradisaea tern tern";
+  const std::string zeros(std::size_t{1} << 17, '\0');
+  unsigned number = 0;
+  for (const auto& codec : {kafka::lz4(12), kafka::snappy(), kafka::zstd(19)}) {
+    const std::string name = kafka::name(codec->id());
+    for (const unsigned level : {1U, 9U}) {
+      Seed().u8(level << 4 | number).text(text).print("codecs", name + "_" + std::to_string(level));
+    }
+    Seed().u8(number).text(text).print("codecs", name + "_refused");
+    // A bomb, 128 KiB: above the target's bound.
+    kafka::VectorChunkSink chunks;
+    const wire::Bytes piece{std::string_view(zeros)};
+    const auto size = codec->make_compressor()->compress(std::span(&piece, 1), chunks);
+    const std::vector<std::byte> bomb = chunks.take(*size);
+    Seed().u8(number).add(bomb).print("codecs", name + "_bomb");
+    Seed()
+        .u8(number)
+        .add(std::span(bomb).first(bomb.size() / 2))
+        .print("codecs", name + "_bomb_cut");
+    ++number;
+  }
 }
 
 // A part of a stream, as the target `frames` takes it.
@@ -587,6 +614,7 @@ int main() {
   tern::fuzz::tagged_seeds();
   tern::fuzz::number_seeds();
   tern::fuzz::gzip_seeds();
+  tern::fuzz::codec_seeds();
   tern::fuzz::batch_seeds();
   tern::fuzz::legacy_seeds();
   return 0;

@@ -8,10 +8,10 @@
 #include "client/cli/commands.h"
 #include "client/cli/kafka_commands.h"
 #include "client/cli/kcat_flags.h"
+#include "client/cli/options.h"
 #include "client/cli/session.h"
 #include "client/cli/subcommand.h"
 #include "client/core/version.h"
-#include "client/tls/openssl.h"
 
 namespace tern::cli {
 
@@ -68,7 +68,7 @@ if standard input is no terminal, and consume if it is. These mean what they mea
   produce               -p -k -K -D -H -z -l -c -T -Z FILE...
   consume               -p -o -e -c -f -s -K -D -J -O -Z -u; and for a group: -G GROUP TOPIC...
   query (-Q)            -t TOPIC:PARTITION:TIMESTAMP...
-  not here              -r and -s avro (no schema registry), transactional.id, codecs but gzip, SASL,
+  not here              -r and -s avro (no schema registry), transactional.id, SASL,
                         -M (`tern broker` is an embedded cluster), ~/.config/kcat.conf (-F names it)
 
 Exit status: 0 all went well, 1 it did not (a record was not delivered, a topic does not exist), 2 what
@@ -137,8 +137,7 @@ int dump_settings(const std::vector<std::string>& arguments) {
     options.take(each);
   }
   const std::vector<kafka::Property> settings = options.given();
-  kafka::Configs configs;
-  configs.make_tls = tls::openssl;
+  kafka::Configs configs = empty_configs();
   if (const Failure failure = kafka::apply_properties(settings, configs)) {
     throw UsageError(failure.message());
   }

@@ -7,6 +7,9 @@
 #include <fstream>
 #include <iterator>
 
+#include "client/codecs/lz4.h"
+#include "client/codecs/snappy.h"
+#include "client/codecs/zstd.h"
 #include "client/tls/openssl.h"
 
 namespace tern::cli {
@@ -167,9 +170,15 @@ std::vector<kafka::Property> CommonOptions::given() const {
   return all;
 }
 
-kafka::Configs CommonOptions::configs() const {
+kafka::Configs empty_configs() {
   kafka::Configs configs;
   configs.make_tls = tls::openssl;
+  configs.client.codecs = {kafka::gzip(), kafka::snappy(), kafka::lz4(), kafka::zstd()};
+  return configs;
+}
+
+kafka::Configs CommonOptions::configs() const {
+  kafka::Configs configs = empty_configs();
   // Somebody sits there and waits.
   configs.client.operation_timeout = std::chrono::seconds(10);
   configs.producer.metadata_timeout = std::chrono::seconds(10);

@@ -68,6 +68,9 @@ struct CommonOptions {
   std::string usual_file() const;  // by KCAT_CONFIG; empty: none, or it does not count
 };
 
+// Configs to read settings into: with TLS and with every codec.
+kafka::Configs empty_configs();
+
 // A number within bounds, or UsageError that names `what`.
 std::int64_t number_of(const char* what, const std::string& text, std::int64_t least,
                        std::int64_t most);

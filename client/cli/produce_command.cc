@@ -32,7 +32,7 @@ Given FILEs, each file as a whole is a record; with -l each of their lines is on
   -k, --key KEY         the key of all records (of those without one, with -K or -J)
   -p, --partition N     the partition of all records; -1: by key, without one any (-1)
   -H, --header N=V      a header of all records, as often as you like; without =V it is null
-  -z, --compress CODEC  gzip or none
+  -z, --compress CODEC  gzip, snappy, lz4, zstd or none; the level is -X compression.level=N
   -Z                    what is empty is null: values (tombstones) and keys
   -c, --count N         stop after so many records
   -T, --tee             write the records to standard output as well

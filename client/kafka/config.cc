@@ -79,8 +79,7 @@ Failure check(const ProducerConfig& config, const ClientConfig& client) {
     return Failure(
         make_error_code(ClientErrc::codec_missing),
         std::string("compression: no codec for ") + name(config.compression) +
-            " in ClientConfig::codecs; tern has gzip, for others add a Codec of your own "
-            "there");
+            " in ClientConfig::codecs; //client/codecs has lz4, snappy and zstd to add there");
   }
   return Checks()
       .that(known_acks, "acks: none, leader or all")

@@ -53,8 +53,9 @@ struct ClientConfig {
   // For jitter, sticky partitioning and the choice of brokers. 0: drawn from the system at start.
   std::uint64_t seed = 0;
 
-  // Codecs for compressed batches, to write and to read them. There is gzip; for others implement
-  // Codec (protocol/kafka/compression.h) and add it here.
+  // Codecs for compressed batches, to write and to read them. For lz4, snappy and zstd link the
+  // target of that name in //client/codecs and add them: codecs.push_back(kafka::zstd()). Others
+  // are a Codec of your own (protocol/kafka/compression.h).
   Codecs codecs = {gzip()};
 
   // Makes TLS of all connections: tls::openssl(), from the target //client/tls:openssl. Null: plain

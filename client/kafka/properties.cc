@@ -132,16 +132,20 @@ Verdict acks(std::string_view value, Configs& configs) {
       "all (or -1), 1 or 0");
 }
 
+Verdict no_codec(const Configs& configs) {
+  std::string wants = "built into this program; there is none";
+  for (const auto& codec : configs.client.codecs) {
+    if (codec) wants += std::string(", ") + name(codec->id());
+  }
+  return {wants, ClientErrc::codec_missing};
+}
+
 Verdict compression(std::string_view value, Configs& configs) {
   for (int id = 0; id < kCompressionTypes; ++id) {
     const auto wanted = static_cast<Compression>(id);
     if (!same_word(value, name(wanted))) continue;
     if (wanted != Compression::none && !find_codec(configs.client.codecs, wanted)) {
-      std::string wants = "built into this program; there is none";
-      for (const auto& codec : configs.client.codecs) {
-        if (codec) wants += std::string(", ") + name(codec->id());
-      }
-      return {wants, ClientErrc::codec_missing};
+      return no_codec(configs);
     }
     configs.producer.compression = wanted;
     return {};
@@ -149,16 +153,44 @@ Verdict compression(std::string_view value, Configs& configs) {
   return {"none, gzip, snappy, lz4 or zstd"};
 }
 
-Verdict gzip_level(std::string_view value, Configs& configs) {
-  std::int64_t level = 0;
-  if (!read_number(value, -1, 9, level) || level == 0) {
-    return {"a level of gzip, 1 (fast) to 9 (small), or -1 for zlib's own choice"};
+// Puts the codec at another level in its place.
+Verdict set_level(Compression id, std::int64_t level, Configs& configs) {
+  for (auto& codec : configs.client.codecs) {
+    if (!codec || codec->id() != id) continue;
+    std::shared_ptr<const Codec> changed = codec->at_level(static_cast<int>(level));
+    if (!changed) return {};  // it has no levels
+    if (const char* problem = changed->problem()) return {std::string("possible: ") + problem};
+    codec = std::move(changed);
+    return {};
   }
-  Codecs& codecs = configs.client.codecs;
-  std::erase_if(codecs,
-                [](const auto& codec) { return codec && codec->id() == Compression::gzip; });
-  codecs.push_back(gzip(static_cast<int>(level)));
-  return {};
+  return {std::string("of use here: ClientConfig::codecs holds no ") + name(id),
+          ClientErrc::codec_missing};
+}
+
+template <Compression Id>
+Verdict level_of(std::string_view value, Configs& configs) {
+  std::int64_t level = 0;
+  if (!read_number(value, -kMaxInt32, kMaxInt32, level)) return {"a whole number"};
+  return set_level(Id, level, configs);
+}
+
+constexpr std::string_view kAnyLevel = "compression.level";
+constexpr std::int64_t kOwnChoice = -1;
+
+// librdkafka's: of the codec that is chosen. Which one that is, is known when all settings are
+// read; then it is read again.
+Verdict any_level(std::string_view value, Configs&) {
+  std::int64_t level = 0;
+  if (read_number(value, kOwnChoice, 22, level)) return {};
+  return {"a level of the codec that is chosen, or -1 for the codec's own choice"};
+}
+
+Verdict level_of_chosen(std::string_view value, Configs& configs) {
+  std::int64_t level = kOwnChoice;
+  static_cast<void>(read_number(value, kOwnChoice, 22, level));
+  const Compression chosen = configs.producer.compression;
+  if (chosen == Compression::none || level == kOwnChoice) return {};
+  return set_level(chosen, level, configs);
 }
 
 Verdict batch_size(std::string_view value, Configs& configs) {
@@ -374,8 +406,10 @@ constexpr Setting kSettings[] = {
     {"max.block.ms", milliseconds<&P::metadata_timeout, 1>},
     {"compression.type", compression},
     {"compression.codec", compression},
-    {"compression.gzip.level", gzip_level},
-    {"compression.level", gzip_level},
+    {"compression.gzip.level", level_of<Compression::gzip>},
+    {"compression.lz4.level", level_of<Compression::lz4>},
+    {"compression.zstd.level", level_of<Compression::zstd>},
+    {"compression.level", any_level},
     {"partitioner.class", partitioner},
     {"partitioner", partitioner},
 
@@ -452,8 +486,6 @@ constexpr Unsupported kUnsupported[] = {
     {"metrics.", kNoMetrics},
     {"enable.metrics.push", kNoMetrics, "false"},
     {"statistics.interval.ms", kNoMetrics, "0"},
-    {"compression.lz4.level", "tern has no lz4 yet, only gzip"},
-    {"compression.zstd.level", "tern has no zstd yet, only gzip"},
     {"api.version.", "tern asks every broker for its versions by itself; leave it out"},
     {"broker.version.fallback", "tern asks every broker for its versions by itself; leave it out"},
     {"batch.num.messages", "tern bounds batches by batch.size, in bytes; set that instead"},
@@ -573,6 +605,11 @@ Failure wrong(const Property& property, ClientErrc code, const std::string& what
   return Failure(make_error_code(code), line + what);
 }
 
+Failure wrong(const Property& property, const Verdict& verdict) {
+  return wrong(property, verdict.code,
+               property.name + ": " + quoted(trim(property.value)) + " is not " + verdict.wants);
+}
+
 // --- all of it ----------------------------------------------------------------------------------
 
 class Given {
@@ -623,15 +660,14 @@ void adjust(const Given& given, Configs& configs) {
 Failure apply_properties(std::span<const Property> properties, Configs& out) {
   Configs configs = out;
   Given given;
+  const Property* any_level_given = nullptr;
   for (const Property& property : properties) {
     const std::string_view value = trim(property.value);
     const std::size_t index = find_setting(property.name);
     if (index != kSettingCount) {
       const Verdict verdict = kSettings[index].apply(value, configs);
-      if (!verdict.wants.empty()) {
-        return wrong(property, verdict.code,
-                     property.name + ": " + quoted(value) + " is not " + verdict.wants);
-      }
+      if (!verdict.wants.empty()) return wrong(property, verdict);
+      if (kSettings[index].name == kAnyLevel) any_level_given = &property;
       given.add(index);
     } else if (const Unsupported* unsupported = find_unsupported(property.name)) {
       if (unsupported->harmless.empty() || !same_word(value, unsupported->harmless)) {
@@ -643,6 +679,10 @@ Failure apply_properties(std::span<const Property> properties, Configs& out) {
                    "there is no setting " + quoted(property.name) + "; the nearest is \"" +
                        std::string(nearest_name(property.name)) + "\"");
     }
+  }
+  if (any_level_given != nullptr) {
+    const Verdict verdict = level_of_chosen(trim(any_level_given->value), configs);
+    if (!verdict.wants.empty()) return wrong(*any_level_given, verdict);
   }
   adjust(given, configs);
   out = std::move(configs);

@@ -7,9 +7,10 @@
 //   kafka::Client client(context, configs.client);
 //   kafka::Producer producer(client, configs.producer);
 //
-// TLS needs one more line, before, as nothing here links a library for it:
+// TLS, and codecs beside gzip, need a line each, before, as nothing here links a library for them:
 //
-//   configs.make_tls = tls::openssl;  // "client/tls/openssl.h"
+//   configs.make_tls = tls::openssl;                  // "client/tls/openssl.h"
+//   configs.client.codecs.push_back(kafka::zstd());   // "client/codecs/zstd.h"
 //
 // One set of settings serves producers, consumers and admin calls; what one of them does not use
 // does no harm. Of a setting that is given twice the last one counts, under whichever of its names.

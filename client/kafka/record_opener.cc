@@ -226,9 +226,8 @@ Failure RecordOpener::failure(const ConsumerPartition& partition, const RecordsE
     const std::string codec = name(error.codec);
     return Failure(make_error_code(ClientErrc::codec_missing),
                    text + "the batch is compressed with " + codec +
-                       ", for which ClientConfig::codecs holds no codec; tern has gzip, for others "
-                       "add a Codec "
-                       "of your own there");
+                       ", for which ClientConfig::codecs holds no codec; //client/codecs has lz4, "
+                       "snappy and zstd to add there");
   }
   text += error.message();
   if (error.code == wire::Errc::too_large) {

@@ -80,6 +80,8 @@ class Codec {
   virtual Compression id() const = 0;
   // What is wrong with the codec's own settings (a level out of range), or nullptr.
   virtual const char* problem() const { return nullptr; }
+  // The same codec at another level, which may be a problem(); nullptr for one that has no levels.
+  virtual std::shared_ptr<const Codec> at_level(int) const { return nullptr; }
   virtual std::unique_ptr<Compressor> make_compressor() const = 0;
   virtual std::unique_ptr<Decompressor> make_decompressor() const = 0;
 };

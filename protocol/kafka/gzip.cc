@@ -269,6 +269,7 @@ class GzipCodec final : public Codec {
     const bool good = level_ == kGzipDefaultLevel || (level_ >= 1 && level_ <= 9);
     return good ? nullptr : "the level of gzip has to be -1 or from 1 to 9";
   }
+  std::shared_ptr<const Codec> at_level(int level) const override { return gzip(level); }
   std::unique_ptr<Compressor> make_compressor() const override {
     // A level that zlib would take, but we do not, must fail as well.
     return std::make_unique<GzipCompressor>(problem() == nullptr ? level_ : kRefusedLevel);

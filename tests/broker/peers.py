@@ -38,6 +38,7 @@ AIORMQ = "aiormq-7.2.4"
 PINNED = ["kafka-python==3.0.12", "aiokafka==0.14.0", "confluent-kafka==2.16.1",
           "pika==1.4.4", "aio-pika==10.2.1", AIORMQ.replace("-", "=="),
           "pytest==9.2.0", "pytest-timeout==2.4.0", "aiomisc==18.0.37", "aiomisc-pytest==2.0.0"]
+CODECS = ["gzip", "snappy", "lz4", "zstd"]
 RUN = "%08x" % random.SystemRandom().getrandbits(32)  # topics of this run: a cluster may serve many
 
 
@@ -63,7 +64,7 @@ def kcat_suite(servers):
     lines = "".join("%d\n" % i for i in range(5000))
     plain = ["-X", "enable.idempotence=true"]
     variants = [("plain", []), ("idempotent", plain), ("acks0", ["-X", "acks=0"])]
-    variants += [(codec, plain + ["-z", codec]) for codec in ("gzip", "snappy", "lz4", "zstd")]
+    variants += [(codec, plain + ["-z", codec]) for codec in CODECS]
     for name, options in variants:
         _, code, errors = kcat(servers, "-P", "-t", topic(name), *options, data=lines.encode())
         if "not available" in errors or "Unsupported" in errors or "not supported" in errors:
@@ -139,7 +140,7 @@ def tern_suite(servers, tern):
     lines = b"k1:one\nk2:\n:two\nno key\nk3:a\0b\xff\n"
     flags = ["-P", "-K", ":", "-H", "a=1", "-H", "b=", "-H", "c"]
     for writer in ("kcat", "tern"):
-        for extra in ([], ["-Z"], ["-z", "gzip"], ["-k", "fallback"], ["-p", "0", "-D", ":\\n"]):
+        for extra in ([], ["-Z"], *(["-z", codec] for codec in CODECS), ["-k", "fallback"], ["-p", "0", "-D", ":\\n"]):
             name = "both-%s%s" % (writer, "".join(extra).replace(":\\n", "D"))
             if writer == "kcat":
                 _, code, errors = kcat(servers, "-t", topic(name), *flags, *extra, data=lines)
@@ -151,7 +152,7 @@ def tern_suite(servers, tern):
             check(what, code == 0 and isinstance(read, bytes) and len(read) > 100, errors or read)
 
     # What one writes and the other writes is the same, but for the time and the name.
-    for extra in ("", "-Z", "-zgzip", "-kfallback"):
+    for extra in ("", "-Z", *("-z" + codec for codec in CODECS), "-kfallback"):
         forms = [both_read(tern, servers, "both-%s%s" % (writer, extra), "-f", "%o|%K|%k|%S|%s|%h;")
                  for writer in ("kcat", "tern")]
         check("kcat and tern write the same records " + extra, forms[0] == forms[1], forms)
@@ -183,6 +184,20 @@ def tern_suite(servers, tern):
     check("tern produces 300,000 lines", code == 0 and "delivered 300,000 records" in errors, errors)
     read = both_read(tern, servers, "both-many")
     check("kcat and tern read them in order", read == many)
+
+    # Batches of more than one block of each codec.
+    many = many[:many.index(b"30000 ")]
+    for codec in CODECS:
+        for writer in ("kcat", "tern"):
+            large = "both-many-%s-%s" % (writer, codec)
+            args = ["-P", "-t", topic(large), "-z", codec]
+            if writer == "kcat":
+                _, code, errors = kcat(servers, *args, data=many)
+            else:
+                _, code, errors = tern_kafka(tern, servers, *args, data=many)
+            read = both_read(tern, servers, large)
+            check("%s writes 30,000 lines in %s, kcat and tern read them" % (writer, codec), code == 0 and read == many,
+                  errors)
 
     theirs, _, _ = kcat(servers, "-L", "-J", "-t", topic(name))
     ours, _, _ = tern_kafka(tern, servers, "metadata", "-J", "-t", topic(name))

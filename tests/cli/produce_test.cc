@@ -92,9 +92,30 @@ TEST_F(Produce, Gzip) {
   on_thread(
       [&](broker::EmbeddedKafka& kafka) { bytes = kafka.cluster().log("t", 0)->size_bytes(); });
   EXPECT_LT(bytes, 5'000u);
-  const Ended other = run(produce({"-z", "lz4"}), "one\n");
+  const Ended other = run(produce({"-z", "brotli"}), "one\n");
   EXPECT_EQ(other.status, 2);
-  EXPECT_THAT(other.err, HasSubstr("\"lz4\" is not built into this program; there is none, gzip"));
+  EXPECT_THAT(other.err, HasSubstr("\"brotli\" is not none, gzip, snappy, lz4 or zstd"));
+}
+
+TEST_F(Produce, EveryCodecThereIs) {
+  const std::string line(100'000, 'x');
+  std::string all;
+  std::size_t before = 0;
+  for (const char* codec : {"snappy", "lz4", "zstd"}) {
+    EXPECT_EQ(run(produce({"-z", codec}), line).status, 0) << codec;
+    all += line + "\n";
+    std::size_t bytes = 0;
+    on_thread(
+        [&](broker::EmbeddedKafka& kafka) { bytes = kafka.cluster().log("t", 0)->size_bytes(); });
+    EXPECT_LT(bytes - before, 10'000u) << codec;
+    before = bytes;
+    EXPECT_EQ(run(kafka({"consume", "-t", "t", "-e", "-q"})).out, all) << codec;
+  }
+  const Ended level = run(produce({"-z", "zstd", "-X", "compression.level=22"}), line);
+  EXPECT_EQ(level.status, 0) << level.err;
+  const Ended high = run(produce({"-z", "lz4", "-X", "compression.level=13"}), line);
+  EXPECT_EQ(high.status, 2);
+  EXPECT_THAT(high.err, HasSubstr("the level of lz4 has to be from 0 to 12"));
 }
 
 TEST_F(Produce, AnyDelimiterAndACount) {

@@ -243,7 +243,7 @@ TEST(Properties, LevelOfGzipIsSetWithoutTouchingOtherCodecs) {
   ASSERT_EQ(configs.client.codecs.size(), 1u);
   EXPECT_EQ(configs.client.codecs[0]->id(), Compression::gzip);
   EXPECT_NE(configs.client.codecs[0], Configs().client.codecs[0]);
-  EXPECT_NE(refused("compression.level=10").find("1 (fast) to 9"), std::string::npos);
+  EXPECT_NE(refused("compression.gzip.level=10").find("from 1 to 9"), std::string::npos);
 }
 
 TEST(Properties, TheLastOneCounts) {

@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "client/codecs/lz4.h"
+#include "client/codecs/snappy.h"
+#include "client/codecs/zstd.h"
 #include "protocol/kafka/gzip.h"
 #include "protocol/kafka/records.h"
 #include "tests/kafka/records_dump.h"
@@ -53,16 +56,18 @@ std::vector<std::byte> random_batch(Random& random, const BatchBuilder::Options&
 bool write(const std::string& path, std::span<const std::byte> batch) {
   std::ofstream(path + ".batch") << testing::to_hex(batch) << '\n';
   std::ofstream lines(path + ".lines");
-  for (const std::string& line : testing::dump_records(batch, {gzip()})) lines << line << '\n';
+  const Codecs codecs = {gzip(), lz4(), snappy(), zstd()};
+  for (const std::string& line : testing::dump_records(batch, codecs)) lines << line << '\n';
   return static_cast<bool>(lines);
 }
 
 int run(const std::string& folder, std::uint64_t seed) {
   Random random(seed);
-  for (int i = 0; i < 60; ++i) {
+  const Codecs codecs = {gzip(1), gzip(9), lz4(), lz4(9), snappy(), zstd(), zstd(19)};
+  for (int i = 0; i < 84; ++i) {
     BatchBuilder::Options options;
     const int count = i == 0 ? 1 : static_cast<int>(1 + random() % 50);
-    if (i % 2 == 1) options.codec = gzip(i % 4 == 1 ? 1 : 9);
+    if (i % 2 == 1) options.codec = codecs[static_cast<std::size_t>(i / 2) % codecs.size()];
     if (i % 3 == 0) {
       options.producer_id = static_cast<std::int64_t>(random() % (std::uint64_t{1} << 40));
       options.producer_epoch = static_cast<std::int16_t>(random() % 30000);

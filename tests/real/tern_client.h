@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "client/codecs/lz4.h"
+#include "client/codecs/snappy.h"
+#include "client/codecs/zstd.h"
 #include "client/kafka/admin.h"
 #include "client/kafka/client.h"
 #include "client/kafka/consumer.h"
@@ -27,8 +30,13 @@ inline kafka::ClientConfig client_config() {
   kafka::ClientConfig config;
   config.bootstrap = brokers();
   config.connect_timeout = std::chrono::seconds(5);
+  config.codecs = {kafka::gzip(), kafka::snappy(), kafka::lz4(), kafka::zstd()};
   return config;
 }
+
+inline constexpr kafka::Compression kCodecs[] = {kafka::Compression::none, kafka::Compression::gzip,
+                                                 kafka::Compression::snappy,
+                                                 kafka::Compression::lz4, kafka::Compression::zstd};
 
 // A client with its thread.
 class Tern {

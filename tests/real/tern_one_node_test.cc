@@ -82,7 +82,8 @@ void wait_until_led(Tern& tern, const std::string& topic) {
 
 TEST_F(OneNode, EveryAcksAndCodecThereAndBack) {
   Tern tern;
-  for (const auto compression : {kafka::Compression::none, kafka::Compression::gzip}) {
+  for (const kafka::Compression compression : kCodecs) {
+    SCOPED_TRACE(kafka::name(compression));
     for (const auto& [acks, idempotence] :
          {std::pair{kafka::Acks::none, false}, std::pair{kafka::Acks::leader, false},
           std::pair{kafka::Acks::all, false}, std::pair{kafka::Acks::all, true}}) {
@@ -103,7 +104,9 @@ TEST_F(OneNode, EveryAcksAndCodecThereAndBack) {
 
 TEST_F(OneNode, ReadsWhatKcatWrote) {
   Tern tern;
-  for (const char* codec : {"none", "gzip"}) {
+  for (const kafka::Compression compression : kCodecs) {
+    const char* const codec = kafka::name(compression);
+    SCOPED_TRACE(codec);
     const std::string topic = unique_topic("tern-reads");
     tern.create_topic(topic, 1);
     std::string lines;

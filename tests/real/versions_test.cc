@@ -191,11 +191,14 @@ TEST_P(OldFormats, AreReadWhoeverWroteThem) {
   Tern tern;
   if (major_version() > 2) return expect_gone(tern);
   constexpr int kCount = 2000;
-  for (const char* codec : {"none", "gzip"}) {
+  for (const kafka::Compression compression : kCodecs) {
+    // zstd is not for old formats, and lz4 has a wrong checksum in v0.
+    if (compression == kafka::Compression::zstd) continue;
+    if (compression == kafka::Compression::lz4 && !has_times()) continue;
+    const char* const codec = kafka::name(compression);
     SCOPED_TRACE(codec);
     const std::string ours = make_topic(tern);
-    plain_.compression =
-        codec == std::string("gzip") ? kafka::Compression::gzip : kafka::Compression::none;
+    plain_.compression = compression;
     write_lines(tern, ours, plain_, kCount);
     expect_lines(read_all(tern, ours, 1, kCount), kCount, has_times() ? kStamp : -1);
     EXPECT_EQ(kcat_read(ours, "%k:%s\n").out, lines(kCount, ':'));
@@ -233,7 +236,8 @@ TEST_P(OldFormats, TakeNeitherProducerIdsNorHeaders) {
 TEST_F(Versions, JavaOfThatVersionAndTernReadEachOther) {
   Tern tern;
   constexpr int kCount = 2000;
-  for (const char* codec : {"none", "gzip"}) {
+  for (const kafka::Compression compression : kCodecs) {
+    const char* const codec = kafka::name(compression);
     SCOPED_TRACE(codec);
     const std::string theirs = unique_topic("versions-java");
     tern.create_topic(theirs, 1);
@@ -247,12 +251,17 @@ TEST_F(Versions, JavaOfThatVersionAndTernReadEachOther) {
   }
   const std::string ours = unique_topic("versions-tern");
   tern.create_topic(ours, 1);
-  write_lines(tern, ours, {.compression = kafka::Compression::gzip}, kCount);
+  std::string all;
+  for (const kafka::Compression compression : kCodecs) {
+    write_lines(tern, ours, {.compression = compression}, kCount);
+    all += lines(kCount, '\t');
+  }
   const Outcome read =
       java_tool("ConsoleConsumer",
                 {"--topic", ours, "--partition", "0", "--offset", "earliest", "--max-messages",
-                 std::to_string(kCount), "--timeout-ms", "20000", "--property", "print.key=true"});
-  EXPECT_TRUE(read.out.ends_with(lines(kCount, '\t'))) << read.err << read.out.substr(0, 300);
+                 std::to_string(kCount * static_cast<int>(std::size(kCodecs))), "--timeout-ms",
+                 "20000", "--property", "print.key=true"});
+  EXPECT_TRUE(read.out.ends_with(all)) << read.err << read.out.substr(0, 300);
 }
 
 }  // namespace

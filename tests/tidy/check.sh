@@ -21,7 +21,8 @@ forbid() {
 mapfile -t all < <(sources '*.h' '*.cc')
 mapfile -t headers < <(sources '*.h')
 mapfile -t engine < <(sources 'protocol/*.h' 'protocol/*.cc' 'client/core/*.h' 'client/core/*.cc' \
-  'client/kafka/*.h' 'client/kafka/*.cc' 'client/amqp/*.h' 'client/amqp/*.cc')
+  'client/kafka/*.h' 'client/kafka/*.cc' 'client/amqp/*.h' 'client/amqp/*.cc' 'client/codecs/*.h' \
+  'client/codecs/*.cc')
 mapfile -t library < <(sources 'protocol/*.h' 'protocol/*.cc' 'client/*.h' 'client/*.cc' |
   grep -v '^client/cli/')
 # The public face is where the engine meets Asio, and where a bad config throws.

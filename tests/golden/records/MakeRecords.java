@@ -1,8 +1,11 @@
 // Writes the golden files of this folder with Kafka's own Java client, and reads batches with it.
-// Outside the build; needs the kafka-clients 4.4.0 jar (and the slf4j-api jar) on the class path:
-//   java -cp kafka-clients-4.4.0.jar:slf4j-api.jar tests/golden/records/MakeRecords.java make tests/golden/records
+// Outside the build; needs the kafka-clients 4.4.0 jar and the jars it depends on (slf4j-api, lz4-java,
+// snappy-java, zstd-jni) on the class path:
+//   java -cp kafka-clients-4.4.0.jar:slf4j-api.jar:... tests/golden/records/MakeRecords.java make tests/golden/records
 //   java -cp ... MakeRecords.java murmur2 > tests/golden/records/murmur2.txt
 //   java -cp ... MakeRecords.java read FILE   (hex in, the same lines out)
+//   java -cp ... MakeRecords.java again FILE...   (golden files of other writers: what Java reads from
+//                                                  their bytes put in place of the lines)
 // A golden file: "hex" lines with the bytes of a Fetch response's records field, then what the Java
 // client reads from them, a line for each batch (v2 only) and each record.
 import java.io.IOException;
@@ -31,6 +34,9 @@ import org.apache.kafka.common.utils.Utils;
 public class MakeRecords {
   static final Compression NONE = Compression.NONE;
   static final Compression GZIP = Compression.gzip().build();
+  static final Compression LZ4 = Compression.lz4().build();
+  static final Compression SNAPPY = Compression.snappy().build();
+  static final Compression ZSTD = Compression.zstd().build();
   static final TimestampType CREATE = TimestampType.CREATE_TIME;
   static final TimestampType APPEND = TimestampType.LOG_APPEND_TIME;
   static final long T = 1700000000000L;
@@ -129,6 +135,17 @@ public class MakeRecords {
     write("java_v2_plain", "v2, odd records", odd(builder(2, NONE, CREATE, 0), true));
     write("java_v2_gzip", "v2 in gzip, odd records", odd(builder(2, GZIP, CREATE, 123456789012L), true));
     write("java_v2_gzip_many", "v2 in gzip, 200 records", many(builder(2, GZIP, CREATE, 1000), 200));
+    for (Compression codec : List.of(LZ4, SNAPPY, ZSTD)) {
+      String name = codec.type().name;
+      write("java_v2_" + name, "v2 in " + name + ", odd records", odd(builder(2, codec, CREATE, 123456789012L), true));
+      write("java_v2_" + name + "_many", "v2 in " + name + ", 200 records", many(builder(2, codec, CREATE, 1000), 200));
+    }
+    for (Compression codec : List.of(LZ4, SNAPPY)) {
+      String name = codec.type().name;
+      write("java_v1_" + name, "v1 in " + name, odd(builder(1, codec, CREATE, 10), false));
+    }
+    write("java_v0_snappy", "v0 in snappy",
+        odd(builder(0, SNAPPY, TimestampType.NO_TIMESTAMP_TYPE, 10), false));
     write("java_v2_append_time", "v2, stamped by the broker", odd(builder(2, NONE, APPEND, 7), true));
     ByteBuffer transactional = many(MemoryRecords.builder(ByteBuffer.allocate(4096), (byte) 2, NONE,
         CREATE, 40L, -1L, 4000000001L, (short) 3, 2147483640, true, 9), 12);
@@ -165,6 +182,17 @@ public class MakeRecords {
         many(builder(2, GZIP, CREATE, 14), 4), many(builder(1, GZIP, CREATE, 18), 2));
   }
 
+  static void again(Path file) throws IOException {
+    List<String> lines = new ArrayList<>(Files.readAllLines(file));
+    lines.removeIf(line -> !line.startsWith("# ") && !line.startsWith("hex "));
+    StringBuilder hex = new StringBuilder();
+    for (String line : lines) {
+      if (line.startsWith("hex ")) hex.append(line.substring(4));
+    }
+    lines.addAll(dump(ByteBuffer.wrap(HexFormat.of().parseHex(hex))));
+    Files.write(file, lines);
+  }
+
   static void murmur2() {
     Random random = new Random(42);
     System.out.println("# key in hex, org.apache.kafka.common.utils.Utils.murmur2 of it (kafka-clients 4.4.0)");
@@ -184,6 +212,8 @@ public class MakeRecords {
   public static void main(String[] args) throws IOException {
     if (args[0].equals("murmur2")) {
       murmur2();
+    } else if (args[0].equals("again")) {
+      for (int i = 1; i < args.length; ++i) again(Path.of(args[i]));
     } else if (args[0].equals("read")) {
       String hex = Files.readString(Path.of(args[1])).replaceAll("\\s", "");
       for (String line : dump(ByteBuffer.wrap(HexFormat.of().parseHex(hex)))) System.out.println(line);

@@ -5,7 +5,7 @@ Outside the build. Needs, best in a virtual environment:  pip install kafka-pyth
     make_records.py make tests/golden/records
     make_records.py read FILE     (hex in, what kafka-python reads out)
 librdkafka's batches are fetched, raw, from the mock broker that it brings along; what is in them is what
-kafka-python reads. The form of the files is told in MakeRecords.java.
+kafka-python reads, and for those in lz4, snappy and zstd what Java does (`MakeRecords.java again`). The form of the files is told in MakeRecords.java.
 """
 import binascii
 import pathlib
