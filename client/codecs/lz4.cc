@@ -118,17 +118,18 @@ class Lz4Decompressor final : public Decompressor {
       const std::size_t made = LZ4F_createDecompressionContext(&context_, LZ4F_VERSION);
       if (LZ4F_isError(made)) return error_of(made);
     }
+    internal::Frame frame(out, max_bytes);
     std::size_t used = 0;
     do {  // frames may follow one another
-      if (const std::error_code error = read_frame(in, out, max_bytes, used)) return error;
+      if (const std::error_code error = read_frame(in, frame, max_bytes, used)) return error;
     } while (!in.empty());
     return used;
   }
 
  private:
   // Takes one frame from the front of `in`; what comes out follows the first `used` bytes.
-  std::error_code read_frame(std::span<const std::byte>& in, FrameSink& out, std::size_t max_bytes,
-                             std::size_t& used) {
+  std::error_code read_frame(std::span<const std::byte>& in, internal::Frame& out,
+                             std::size_t max_bytes, std::size_t& used) {
     if (in.size() < LZ4F_MIN_SIZE_TO_KNOW_HEADER_LENGTH) return Errc::end_of_input;
     const std::size_t header = LZ4F_headerSize(in.data(), in.size());
     if (LZ4F_isError(header)) return Errc::bad_compressed_data;
@@ -144,15 +145,14 @@ class Lz4Decompressor final : public Decompressor {
     const std::size_t most = most_in(in, info);
     const bool bounded = most > max_bytes - used;
     const std::size_t want = bounded ? max_bytes : used + most;
-    const std::span<std::byte> block = out.grow(used, want);
-    if (block.size() < want) return Errc::too_large;
+    if (!out.reserve(used, want)) return Errc::too_large;
     LZ4F_decompressOptions_t options{};
     options.stableDst = 1;
     for (;;) {
       std::size_t made = want - used;
       taken = in.size();
       const std::size_t next =
-          LZ4F_decompress(context_, block.data() + used, &made, in.data(), &taken, &options);
+          LZ4F_decompress(context_, out.data() + used, &made, in.data(), &taken, &options);
       if (LZ4F_isError(next)) return error_of(next);
       used += made;
       in = in.subspan(taken);

@@ -1,5 +1,4 @@
-// Where compressors of this folder write: the spans of a ChunkSink, one after another. Not for
-// users.
+// Where the codecs of this folder write. Not for users.
 #ifndef TERN_CLIENT_CODECS_OUTPUT_H_
 #define TERN_CLIENT_CODECS_OUTPUT_H_
 
@@ -12,6 +11,7 @@
 
 namespace tern::kafka::internal {
 
+// The spans of a ChunkSink, one after another.
 class Output {
  public:
   explicit Output(ChunkSink& sink) : sink_(sink) {}
@@ -47,6 +47,28 @@ class Output {
   std::span<std::byte> span_;
   std::size_t used_ = 0;  // of the span
   std::size_t full_ = 0;  // bytes in spans before it
+};
+
+// The block of a FrameSink, for input that may be many frames behind one another. It grows at least
+// twofold, or many small ones would have it copied for each.
+class Frame {
+ public:
+  Frame(FrameSink& sink, std::size_t max_bytes) : sink_(sink), max_bytes_(max_bytes) {}
+
+  // Room for `want` bytes in all, at most max_bytes, of which `used` are written. False when the
+  // sink gives no more.
+  bool reserve(std::size_t used, std::size_t want) {
+    if (want <= block_.size()) return true;
+    want = std::min(max_bytes_, std::max(want, block_.size() * 2));
+    block_ = sink_.grow(used, want);
+    return block_.size() >= want;
+  }
+  std::byte* data() const { return block_.data(); }
+
+ private:
+  FrameSink& sink_;
+  std::size_t max_bytes_;
+  std::span<std::byte> block_;
 };
 
 }  // namespace tern::kafka::internal

@@ -96,13 +96,14 @@ class ZstdDecompressor final : public Decompressor {
                                  std::size_t max_bytes) override {
     if (context_ == nullptr) context_ = ZSTD_createDCtx();
     if (context_ == nullptr) return out_of_memory();
+    internal::Frame frame(out, max_bytes);
     std::size_t used = 0;
     do {  // frames may follow one another
       if (in.size() < 4) return Errc::end_of_input;
       if (!is_frame(in)) return Errc::bad_compressed_data;
       const std::size_t size = ZSTD_findFrameCompressedSize(in.data(), in.size());
       if (ZSTD_isError(size)) return error_of(size);
-      const std::error_code error = read_frame(in.first(size), out, max_bytes, used);
+      const std::error_code error = read_frame(in.first(size), frame, max_bytes, used);
       if (error) return error;
       in = in.subspan(size);
     } while (!in.empty());
@@ -114,8 +115,8 @@ class ZstdDecompressor final : public Decompressor {
   // that its header tells, up to 128 MiB. The size that a header tells may lie, so memory for more
   // than a good ratio is only asked for when that has come out; then it begins anew, with twice the
   // room.
-  std::error_code read_frame(std::span<const std::byte> in, FrameSink& out, std::size_t max_bytes,
-                             std::size_t& used) {
+  std::error_code read_frame(std::span<const std::byte> in, internal::Frame& out,
+                             std::size_t max_bytes, std::size_t& used) {
     constexpr std::size_t kGoodRatio = 32;
     constexpr std::size_t kOneBlock = std::size_t{128} * 1024;  // the largest of the format
     const std::size_t limit = max_bytes - used;
@@ -126,10 +127,9 @@ class ZstdDecompressor final : public Decompressor {
     const std::size_t most = known ? static_cast<std::size_t>(told) : limit;
     std::size_t room = std::min(most, in.size() * kGoodRatio + kOneBlock);
     for (;; room = std::min(most, room * 2)) {
-      const std::span<std::byte> block = out.grow(used, used + room);
-      if (block.size() < used + room) return Errc::too_large;
+      if (!out.reserve(used, used + room)) return Errc::too_large;
       const std::size_t made =
-          ZSTD_decompressDCtx(context_, block.data() + used, room, in.data(), in.size());
+          ZSTD_decompressDCtx(context_, out.data() + used, room, in.data(), in.size());
       if (!ZSTD_isError(made)) {
         used += made;
         return {};
