@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/codecs/output.h"
+#include "protocol/wire/endian.h"
 #include "protocol/wire/errc.h"
 
 namespace tern::kafka {
@@ -27,14 +28,6 @@ constexpr std::size_t kLengthSize = 4;
 
 const char* chars(const std::byte* p) { return reinterpret_cast<const char*>(p); }
 char* chars(std::byte* p) { return reinterpret_cast<char*>(p); }
-
-std::uint32_t load_be32(const std::byte* p) {
-  return std::to_integer<std::uint32_t>(p[0]) << 24 | std::to_integer<std::uint32_t>(p[1]) << 16 |
-         std::to_integer<std::uint32_t>(p[2]) << 8 | std::to_integer<std::uint32_t>(p[3]);
-}
-void store_be32(std::byte* p, std::size_t number) {
-  for (int i = 0; i < 4; ++i) p[i] = static_cast<std::byte>(number >> (24 - 8 * i));
-}
 
 class SnappyCompressor final : public Compressor {
  public:
@@ -67,7 +60,7 @@ class SnappyCompressor final : public Compressor {
   bool put_block(const char* data, std::size_t size, internal::Output& output) {
     std::size_t packed = 0;
     ::snappy::RawCompress(data, size, chars(packed_.data() + kLengthSize), &packed);
-    store_be32(packed_.data(), packed);
+    wire::store_be(packed_.data(), static_cast<std::uint32_t>(packed));
     return output.put(std::span(packed_).first(kLengthSize + packed));
   }
 
@@ -147,7 +140,7 @@ Result<std::span<const std::byte>> take_block(std::span<const std::byte>& in) {
   if (has_header(in)) {
     head = std::size(kHeader);
   } else if (in.size() >= kLengthSize) {
-    size = load_be32(in.data());
+    size = wire::load_be<std::uint32_t>(in.data());
     if (size == 0 || size > INT32_MAX) return Errc::bad_compressed_data;
   }
   if (in.size() < head + size) return Errc::end_of_input;

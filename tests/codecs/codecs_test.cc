@@ -1,4 +1,5 @@
-// The codecs beside gzip: what all of them have to keep, then what is peculiar to each. Batches
+// Codecs: what all of them have to keep, then what is peculiar to each but gzip, of which
+// tests/kafka/gzip_test tells. Batches
 // that other clients compressed are read in tests/kafka/records_golden_test.
 #include <gtest/gtest.h>
 #include <lz4frame.h>
@@ -16,7 +17,9 @@
 #include "client/codecs/lz4.h"
 #include "client/codecs/snappy.h"
 #include "client/codecs/zstd.h"
+#include "protocol/kafka/gzip.h"
 #include "protocol/wire/errc.h"
+#include "tests/kafka/compression_testing.h"
 
 namespace {
 std::size_t g_allocations = 0;  // through operator new
@@ -36,57 +39,12 @@ namespace {
 
 using namespace std::string_literals;
 using wire::Errc;
-
-using CodecPtr = std::shared_ptr<const Codec>;
-
-std::string random_text(std::mt19937_64& random, std::size_t size) {
-  static constexpr std::string_view kWords[] = {
-      "order ", "invoice ", "{\"id\": ", "null, ", "\n", "x"};
-  std::string text;
-  while (text.size() < size) {
-    text += kWords[random() % std::size(kWords)];
-    if (random() % 4 == 0) text += std::to_string(random());
-  }
-  text.resize(size);
-  return text;
-}
+using namespace testing;  // of tern::kafka
 
 std::string random_bytes(std::mt19937_64& random, std::size_t size) {
   std::string bytes(size, '\0');
   for (char& c : bytes) c = static_cast<char>(random());
   return bytes;
-}
-
-std::string compress(Compressor& compressor, std::span<const wire::Bytes> pieces) {
-  VectorChunkSink sink;
-  const auto size = compressor.compress(pieces, sink);
-  EXPECT_TRUE(size) << size.error().message();
-  const std::vector<std::byte> out = sink.take(size ? *size : 0);
-  return wire::Bytes(std::span<const std::byte>(out)).str();
-}
-std::string compress(const CodecPtr& codec, const std::string& plain) {
-  const wire::Bytes piece(plain);
-  return compress(*codec->make_compressor(), {&piece, 1});
-}
-
-constexpr std::size_t kLimit = std::size_t{1} << 24;
-
-struct Plain {
-  std::error_code error;
-  std::string text;
-  std::size_t asked = 0;  // the most memory that was asked for
-};
-Plain decompress(Decompressor& decompressor, const std::string& in, std::size_t limit = kLimit) {
-  VectorFrameSink sink;
-  // A block of its own, so that a sanitizer sees what reads beyond the end.
-  const std::vector<char> exact(in.begin(), in.end());
-  const auto size = decompressor.decompress(std::as_bytes(std::span(exact)), sink, limit);
-  Plain plain{size ? std::error_code() : size.error(), "", sink.bytes().size()};
-  if (size) plain.text = wire::Bytes(std::span<const std::byte>(sink.bytes()).first(*size)).str();
-  return plain;
-}
-Plain decompress(const CodecPtr& codec, const std::string& in, std::size_t limit = kLimit) {
-  return decompress(*codec->make_decompressor(), in, limit);
 }
 
 class TightSink final : public ChunkSink {
@@ -124,6 +82,10 @@ class AnyCodec : public ::testing::TestWithParam<Kind> {
 INSTANTIATE_TEST_SUITE_P(
     Codecs, AnyCodec,
     ::testing::Values(
+        Kind{"gzip",
+             Compression::gzip,
+             {gzip(), gzip(-1), gzip(1), gzip(2), gzip(3), gzip(4), gzip(5), gzip(6), gzip(7),
+              gzip(8), gzip(9)}},
         Kind{"lz4", Compression::lz4, {lz4(), lz4(1), lz4(3), lz4(9), lz4(12)}},
         Kind{"snappy", Compression::snappy, {snappy()}},
         Kind{"zstd", Compression::zstd, {zstd(), zstd(-50), zstd(0), zstd(1), zstd(9), zstd(22)}}),
@@ -139,7 +101,8 @@ TEST_P(AnyCodec, IsWhatItSays) {
 TEST_P(AnyCodec, ComesBackAtEveryLevelAndSize) {
   std::mt19937_64 random(5);
   for (const CodecPtr& each : GetParam().levels) {
-    for (const std::size_t size : {0U, 1U, 100U, 65535U, 65536U, 65537U, 300000U}) {
+    for (const std::size_t size :
+         {0U, 1U, 100U, 511U, 512U, 513U, 65535U, 65536U, 65537U, 300000U}) {
       const std::string text = random_text(random, size);
       const std::string packed = compress(each, text);
       const Plain plain = decompress(each, packed);
