@@ -694,6 +694,10 @@ REQUESTS = {
     "a connection's method in a channel": wire(method(1, CLOSE)),
     "flow off": wire(method(1, spec.Channel.Flow(False))),
     "flow on": wire(method(1, spec.Channel.Flow(True))),
+    "closes of a channel that cross": wire(
+        method(1, spec.Basic.Get(queue="answers-none")), Wire.answer,
+        method(1, spec.Channel.Close(200, "", 0, 0)), Wire.answer,
+        method(1, spec.Channel.CloseOk()), method(1, spec.Channel.Open())),
     "a heartbeat in a channel": wire(raw(8, 1, b"")),
     "a frame of an unknown type": wire(raw(7, 1, b"")),
     "a frame without its end": wire(raw(1, 1, b"\0\x3c\0\x0a\0\0\0\0\0\0\0", b"\0")),

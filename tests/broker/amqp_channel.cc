@@ -116,7 +116,8 @@ struct AmqpChannelMethods {
 
   void operator()(const amqp::ChannelClose&) {
     reply(amqp::ChannelCloseOk());
-    s.remove(c.id_);
+    // If the two closes crossed, the answer to the other is still to come.
+    if (!c.closing_) s.remove(c.id_);
   }
   void operator()(const amqp::ChannelCloseOk&) { s.remove(c.id_); }
   void operator()(const amqp::ChannelFlow& m) {

@@ -382,6 +382,15 @@ TEST_F(AmqpRules, AConnectionThatTheBrokerEnds) {
   EXPECT_EQ(hand.heard, Heard{"10.50 504"});
 }
 
+TEST_F(AmqpRules, ClosesOfAChannelThatCross) {
+  Hand hand(world, fabric);
+  hand.tell(1, amqp::BasicGet{.queue = "missing"});
+  hand.tell(1, amqp::ChannelClose{.reply_code = 200});
+  hand.tell(1, amqp::ChannelCloseOk());
+  hand.tell(1, amqp::ChannelOpen());
+  EXPECT_EQ(hand.heard, (Heard{"20.40", "20.41", "20.11"}));
+}
+
 TEST_F(AmqpRules, AnswersInOrder) {
   Hand hand(world, fabric);
   hand.tell(1, amqp::AccessRequest());
